@@ -1,0 +1,129 @@
+"""Which header decides, and the token it bears (RFC 6750 §2.1, RFC 9110 §11).
+
+The first header of the configured order that is present decides. Nothing falls through to the next, however broken it is:
+Cloud Run checks only `X-Serverless-Authorization` where both are there, and passes the other on unchecked.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from callerid.errors import ConfigurationError, Refused, refusal
+
+__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "Bearer", "Credentials", "Header", "HeaderPairs"]
+
+HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
+_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A request header that may bear a token.
+
+    `scheme` is the authentication scheme before the token, `None` for a header that holds a bare token. `issuers`, where given,
+    are the only issuers accepted in this header, and this kind of header is the only one in which they are accepted.
+
+    Raises:
+        ConfigurationError: for a name or scheme that is no RFC 9110 token.
+    """
+
+    name: str
+    scheme: str | None = "Bearer"
+    issuers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for field, text in (("name", self.name), ("scheme", self.scheme)):
+            if text is not None and not (isinstance(text, str) and re.fullmatch(_TOKEN, text)):
+                raise ConfigurationError(f"headers: {field} {text!r} is no HTTP token; write it like 'Authorization'")
+        if self.issuers is not None:
+            object.__setattr__(self, "issuers", tuple(self.issuers))
+
+    @property
+    def key(self) -> str:
+        """The name as headers are compared: in lower case."""
+        return self.name.lower()
+
+
+AUTHORIZATION = Header("Authorization")
+DEFAULT_HEADERS = (Header("X-Serverless-Authorization"), AUTHORIZATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The header that decides, and its one value, not looked into yet."""
+
+    header: Header
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<Credentials in {self.header.name}>"
+
+
+class Bearer:
+    """Finds the deciding header among a request's headers, and the token in it."""
+
+    def __init__(self, headers: Sequence[Header] = DEFAULT_HEADERS) -> None:
+        self.headers = tuple(headers)
+        self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
+        self._lengths = frozenset(map(len, self._ranks))
+        if not self.headers or len(self._ranks) != len(self.headers):
+            raise ConfigurationError("headers: name at least one header, and each only once")
+
+    def credentials(self, headers: HeaderPairs) -> Credentials | None:
+        """The deciding header's value, or `None` where none of the headers is present.
+
+        Raises:
+            BadRequest: `malformed_credentials` where the deciding header is there twice or its value is not ASCII.
+        """
+        best = len(self.headers)
+        found: list[str | bytes] = []
+        for name, value in headers:
+            if len(name) not in self._lengths:
+                continue
+            rank = self._ranks.get(_text(name).lower(), best)
+            if rank < best:
+                best, found = rank, [value]
+            elif rank == best and found:
+                found.append(value)
+        if not found:
+            return None
+        header = self.headers[best]
+        value = _text(found[0])
+        if len(found) > 1 or not value.isascii():
+            raise _malformed(header, "it is there more than once, or not ASCII")
+        return Credentials(header, value.strip(" \t"))  # RFC 9110 §5.5: no part of the value
+
+    @staticmethod
+    def token(credentials: Credentials) -> str | None:
+        """The bearer token; `None` where `Authorization` holds another scheme, which is no credentials for us.
+
+        Raises:
+            BadRequest: `malformed_credentials` for everything that is not `scheme 1*SP b64token`.
+        """
+        header, value = credentials.header, credentials.value
+        if header.scheme is not None:
+            scheme, _, value = value.partition(" ")
+            if scheme.lower() != header.scheme.lower():
+                if header.key == AUTHORIZATION.key and _is_another_scheme(header.scheme, scheme, value):
+                    return None
+                raise _malformed(header, f"it does not begin with {header.scheme!r} and a space")
+            value = value.lstrip(" ")
+        if not _B64TOKEN.fullmatch(value):
+            raise _malformed(header, "what it holds is not one b64token (RFC 6750 section 2.1)")
+        return value
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _is_another_scheme(wanted: str, scheme: str, rest: str) -> bool:
+    # A WSGI server joins duplicate lines with commas: `Basic …,Bearer …` is two credentials, not one of another scheme.
+    joined = re.search(rf",[ \t]*{re.escape(wanted)}(?:[ \t]|$)", rest, re.IGNORECASE)
+    return bool(re.fullmatch(_TOKEN, scheme)) and not joined
+
+
+def _malformed(header: Header, note: str) -> Refused:
+    return refusal("malformed_credentials", f"{header.name}: {note}")

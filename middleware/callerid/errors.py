@@ -1,0 +1,154 @@
+"""The closed error tree: everything callerid raises, and what each refusal tells whom.
+
+CallerIDError
+├── ConfigurationError        a mistake of the operator's, found at start
+├── NoRequestError            current_caller() outside a guarded request
+└── Refused                   this request goes no further
+    ├── BadRequest       400
+    ├── Unauthenticated  401
+    ├── Forbidden        403
+    └── KeysUnavailable  503
+
+A refusal has two audiences. The caller gets constant texts (`status`, `headers`, `body`) that hold nothing of the token, the
+rule or an exception. The operator gets `note`, in the log only.
+"""
+
+import json
+from http import HTTPStatus
+from typing import ClassVar
+
+__all__ = [
+    "BadRequest",
+    "CallerIDError",
+    "ConfigurationError",
+    "Forbidden",
+    "KeysUnavailable",
+    "NoRequestError",
+    "Refused",
+    "Unauthenticated",
+    "refusal",
+]
+
+
+class CallerIDError(Exception):
+    """The root of every exception that callerid raises."""
+
+
+class ConfigurationError(CallerIDError):
+    """The configuration is wrong; the message names the field and the mend. Raised at start, never for a request's content."""
+
+
+class NoRequestError(CallerIDError):
+    """There is no guarded request here, or it has ended."""
+
+
+class Refused(CallerIDError):
+    """This request is refused.
+
+    `reason` is one of the words of the refusal table, `status` the HTTP status, `detail` a constant sentence for the caller,
+    `headers` and `body` a complete problem response (RFC 9457). `note` is for the operator's log and never for the caller.
+    """
+
+    status: ClassVar[int]
+
+    def __init__(self, reason: str, note: str = "", retry_after: int | None = None) -> None:
+        super().__init__(reason, note, retry_after)
+        self.reason = reason
+        self.note = note
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+    @property
+    def title(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+    @property
+    def detail(self) -> str:
+        return _REASONS[self.reason][1]
+
+    @property
+    def challenge(self) -> str | None:
+        """The `WWW-Authenticate` value (RFC 6750 §3): bare where no credentials came, else with the error code."""
+        return _CHALLENGES.get(self.reason, _CHALLENGES.get(self.status))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response's headers, the body's `Content-Type` included."""
+        headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+        if self.challenge is not None:
+            headers["WWW-Authenticate"] = self.challenge
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        return headers
+
+    @property
+    def body(self) -> bytes:
+        """The problem document as UTF-8 JSON."""
+        return json.dumps(
+            {
+                "type": "about:blank",
+                "title": self.title,
+                "status": self.status,
+                "detail": self.detail,
+                "reason": self.reason,
+            }
+        ).encode()
+
+
+class BadRequest(Refused):
+    """400: the request cannot be judged as it stands."""
+
+    status = HTTPStatus.BAD_REQUEST.value
+
+
+class Unauthenticated(Refused):
+    """401: no credentials, or none that hold."""
+
+    status = HTTPStatus.UNAUTHORIZED.value
+
+
+class Forbidden(Refused):
+    """403: the caller is known and may not."""
+
+    status = HTTPStatus.FORBIDDEN.value
+
+
+class KeysUnavailable(Refused):
+    """503: the token may be good, but the issuer's keys cannot be had now. `retry_after` is in seconds."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE.value
+
+
+_REASONS: dict[str, tuple[type[Refused], str]] = {
+    "missing_credentials": (Unauthenticated, "This resource needs a bearer token."),
+    "malformed_credentials": (BadRequest, "The credentials are not one well-formed bearer token."),
+    "ambiguous_path": (BadRequest, "The path can be read in more than one way."),
+    "malformed_token": (Unauthenticated, "The token is malformed."),
+    "algorithm_not_allowed": (Unauthenticated, "The token's algorithm is not accepted."),
+    "issuer_not_allowed": (Unauthenticated, "The token's issuer is not accepted."),
+    "audience_mismatch": (Unauthenticated, "The token is meant for another audience."),
+    "token_expired": (Unauthenticated, "The token has expired."),
+    "token_not_yet_valid": (Unauthenticated, "The token is not valid yet."),
+    "claim_missing": (Unauthenticated, "The token lacks a required claim."),
+    "claim_invalid": (Unauthenticated, "A claim of the token is invalid."),
+    "unknown_key": (Unauthenticated, "The token's key is unknown."),
+    "signature_invalid": (Unauthenticated, "The token's signature is invalid."),
+    "signature_removed": (Unauthenticated, "The token's signature has been removed."),
+    "caller_not_allowed": (Forbidden, "The caller may not do this."),
+    "email_not_verified": (Forbidden, "The caller's e-mail address is not verified."),
+    "keys_unavailable": (KeysUnavailable, "The token cannot be verified at the moment."),
+}
+
+_CHALLENGES: dict[str | int, str] = {
+    "missing_credentials": "Bearer",
+    "malformed_credentials": 'Bearer error="invalid_request"',
+    Unauthenticated.status: 'Bearer error="invalid_token"',
+    Forbidden.status: 'Bearer error="insufficient_scope"',
+}
+
+
+def refusal(reason: str, note: str = "", *, retry_after: int | None = None) -> Refused:
+    """The refusal of the right class for a reason of the table."""
+    return _REASONS[reason][0](reason, note, retry_after)

@@ -1,0 +1,279 @@
+"""The Guard: one service's configuration, and the one call that every shell and adapter makes.
+
+headers → token → Caller → decision. `judge` decides about a request by its route; what it found is kept with the request under
+this Guard, so that a handler's own list (`handler.py`) can tell whether this very Guard has run.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from callerid import settings
+from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, Bearer, Header, HeaderPairs
+from callerid.caller import Caller, Occasion
+from callerid.caveats import caveats
+from callerid.errors import ConfigurationError, Refused, refusal
+from callerid.issuers import GOOGLE, Issuer, google
+from callerid.logs import RefusalLog, logger, shown
+from callerid.members import ALL_USERS, MemberReader, Members
+from callerid.memory import Verified
+from callerid.routes import Route, RouteTable, check_path
+from callerid.verifier import LEEWAY, Verifier
+
+__all__ = ["Guard", "Judgement", "Request", "Rule"]
+
+_JUDGEMENTS = "callerid.judgements"
+
+
+class Request(NamedTuple):
+    """What a Guard has to know of a request, whatever framework it came through.
+
+    `path` is the path that the router behind will match, decoded; `raw_path` the path as it was sent, if the server tells;
+    `headers` pairs of name and value; `state` a mapping that lives as long as the request and belongs to the server's side.
+    """
+
+    method: str
+    path: str
+    raw_path: bytes | str | None
+    headers: HeaderPairs
+    state: MutableMapping[str, Any]
+
+
+class Rule(NamedTuple):
+    """What decides about a request: an allowlist, and its name in the log."""
+
+    name: str
+    members: Members
+
+
+@dataclass(slots=True, eq=False)
+class Judgement:
+    """What a Guard found out about a request that it let pass: on a public route nothing, unless a handler asked."""
+
+    verified: Verified | None
+    occasion: Occasion | None = None
+
+    @property
+    def caller(self) -> Caller | None:
+        return None if self.verified is None else self.verified.caller
+
+    @property
+    def is_private(self) -> bool:
+        """Whether a shared cache could hand this caller's answer to another: only `Authorization` keeps it from that."""
+        return self.verified is not None and (self.verified.header or AUTHORIZATION).key != AUTHORIZATION.key
+
+
+class Guard:
+    """Who may call this service, and each route of it.
+
+    `audience` is the exact `aud` that callers ask tokens for, one or several. `callers` are the members that may call what no
+    route says otherwise about. `routes` are rules for some paths; the first that matches decides alone. `groups` are lists of
+    members by name. `issuers` are those whose tokens count, by default Google alone. `headers` are the headers that may bear
+    the token, by name or as `Header`; the first that is present decides. `leeway` is the clock skew allowed, in seconds (0 to
+    300). `remember` is how many verified tokens are kept (0: none), `remember_bytes` the memory for them.
+
+    `trust_cloud_run_iam` believes tokens whose signature Cloud Run has removed, `consumer_accounts` lets `user:` match
+    addresses that Google does not host, `allow_shared_audience` accepts gcloud's own client ids as audience. Each of the three
+    weakens the Guard; SECURITY.md says how. `clock` tells the seconds since the epoch, `environ` is where the platform is
+    recognised.
+
+    Raises:
+        ConfigurationError: for everything that cannot be meant, at once and before any request.
+    """
+
+    def __init__(
+        self,
+        *,
+        callers: Iterable[str],
+        audience: str | Iterable[str] | None = None,
+        routes: Iterable[Route] = (),
+        groups: Mapping[str, Iterable[str]] | None = None,
+        issuers: Iterable[Issuer] | None = None,
+        headers: Iterable[str | Header] = DEFAULT_HEADERS,
+        leeway: float = LEEWAY,
+        trust_cloud_run_iam: bool = False,
+        consumer_accounts: bool = False,
+        allow_shared_audience: bool = False,
+        remember: int = 4096,
+        remember_bytes: int = 16 * 1024 * 1024,
+        clock: Callable[[], float] = time.time,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.bearer = Bearer([Header(header) if isinstance(header, str) else header for header in headers])
+        self.verifier = Verifier(
+            [google()] if issuers is None else issuers,
+            audience=audience,
+            headers=self.bearer.headers,
+            leeway=leeway,
+            trust_cloud_run_iam=trust_cloud_run_iam,
+            allow_shared_audience=allow_shared_audience,
+            remember=remember,
+            remember_bytes=remember_bytes,
+            clock=clock,
+        )
+        self._leeway = leeway
+        self._clock = clock
+        self._reader = MemberReader(self.verifier.issuers, groups, consumer_accounts=consumer_accounts)
+        self._callers = self.rule("callers", callers)
+        self._routes = RouteTable(routes)
+        self._rules = [self.rule(f"routes: {route}", route.callers) for route in self._routes.routes]
+        if trust_cloud_run_iam:
+            _check_cloud_run(self, self._callers.members, environ)
+        self._log = RefusalLog(private_service=trust_cloud_run_iam)
+        options = {
+            "trust_cloud_run_iam": trust_cloud_run_iam,
+            "consumer_accounts": consumer_accounts,
+            "allow_shared_audience": allow_shared_audience,
+        }
+        for caveat in caveats(self.verifier.issuers, self._callers, self._routes, self._rules, options):
+            logger.warning("%s", caveat)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> Self:
+        """A Guard from the `CALLERID_…` variables; `overrides` are this class's keywords.
+
+        Raises:
+            ConfigurationError: also for an unknown `CALLERID_…` name, and for a field that two sources give.
+        """
+        with settings.naming_variables():
+            return cls(**{"environ": environ} | settings.from_env(environ, overrides))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], **overrides: Any) -> Self:
+        """A Guard from a TOML file with this class's keywords as its words; `overrides` are keywords again.
+
+        Raises:
+            ConfigurationError: also for an unreadable file, an unknown word, and a field that two sources give.
+        """
+        with settings.naming_source(str(path)):
+            return cls(**settings.from_file(path, overrides))
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], *, source: str) -> Self:
+        """A Guard from a mapping of this class's keywords, in any case; `source` names it in errors.
+
+        Raises:
+            ConfigurationError: also for an unknown word.
+        """
+        with settings.naming_source(source):
+            return cls(**settings.from_mapping(mapping))
+
+    def check(self, method: str, path: str, headers: HeaderPairs) -> Caller | None:
+        """Who sends this request; `None` on an `allUsers` route. May block while keys are fetched.
+
+        `path` is the path that the router will match, percent-decoded; `headers` are pairs of name and value, text or bytes.
+
+        Raises:
+            Refused: when it may not pass; `status`, `headers` and `body` are a complete answer.
+        """
+        return self.judge(Request(method, path, None, headers, {})).caller
+
+    async def acheck(self, method: str, path: str, headers: HeaderPairs) -> Caller | None:
+        """The same for a task; never blocks the loop. Raises as `check`."""
+        return (await self.ajudge(Request(method, path, None, headers, {}))).caller
+
+    def prefetch(self) -> None:
+        """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails."""
+        for issuer in self.verifier.issuers:
+            issuer.key_set.refresh()
+
+    def judge(self, request: Request) -> Judgement:
+        """Decide about a request by its route, and keep the judgement in its state.
+
+        Raises:
+            Refused: when it may not pass.
+        """
+        try:
+            rule = self._rule(request)
+            verified = None if rule.members.everyone else self.admit(rule, self.identify(request))
+        except Refused as refused:
+            self.log(refused, request)
+            raise
+        return self._judged(request, verified)
+
+    async def ajudge(self, request: Request) -> Judgement:
+        """The same for a task."""
+        try:
+            rule = self._rule(request)
+            verified = None if rule.members.everyone else self.admit(rule, await self.aidentify(request))
+        except Refused as refused:
+            self.log(refused, request)
+            raise
+        return self._judged(request, verified)
+
+    def judgement_of(self, request: Request) -> Judgement | None:
+        """What this very Guard has found about this request; another Guard's word does not count."""
+        judgements: dict[Guard, Judgement] = request.state.get(_JUDGEMENTS, {})
+        return judgements.get(self)
+
+    def rule(self, name: str, callers: Iterable[str]) -> Rule:
+        """An allowlist in this Guard's words.
+
+        Raises:
+            ConfigurationError: for an empty list, or a word that is no member.
+        """
+        return Rule(name, self._reader.read(name, callers))
+
+    def identify(self, request: Request) -> Verified:
+        """Whose token the request bears, whatever its route. Raises `Refused`."""
+        token, header = self._token(request)
+        return self.verifier.recall(token, header) or self.verifier.examine(token, header)
+
+    async def aidentify(self, request: Request) -> Verified:
+        """The same for a task."""
+        token, header = self._token(request)
+        return self.verifier.recall(token, header) or await self.verifier.aexamine(token, header)
+
+    def admit(self, rule: Rule, verified: Verified) -> Verified:
+        """Let a verified caller pass that the rule admits. Raises `Forbidden`."""
+        caller = verified.caller
+        if not rule.members.admit(caller):
+            reason = "email_not_verified" if rule.members.would_admit_verified(caller) else "caller_not_allowed"
+            raise refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}")
+        self.verifier.remember(verified)
+        return verified
+
+    def log(self, refused: Refused, request: Request) -> None:
+        """Tell the operator about a refusal."""
+        self._log.refused(refused, request.method, request.path)
+
+    def seconds_left(self, caller: Caller) -> float:
+        """For how many seconds from now this caller's token is still good."""
+        return caller.expires_at + self._leeway - self._clock()
+
+    def _judged(self, request: Request, verified: Verified | None) -> Judgement:
+        judgement = Judgement(verified)
+        request.state.setdefault(_JUDGEMENTS, {})[self] = judgement
+        return judgement
+
+    def _rule(self, request: Request) -> Rule:
+        if self._routes:
+            check_path(request.path, request.raw_path)
+            index = self._routes.match(request.method, request.path)
+            if index is not None:
+                return self._rules[index]
+        return self._callers
+
+    def _token(self, request: Request) -> tuple[str, Header]:
+        credentials = self.bearer.credentials(request.headers)
+        token = None if credentials is None else self.bearer.token(credentials)
+        if credentials is None or token is None:
+            raise refusal("missing_credentials")
+        return token, credentials.header
+
+
+def _check_cloud_run(guard: Guard, callers: Members, environ: Mapping[str, str]) -> None:
+    """`trust_cloud_run_iam` is safe only where Cloud Run's IAM check, and nothing else, stands before every request."""
+    problem = None
+    if not environ.get("K_SERVICE") or environ.get("KUBERNETES_SERVICE_HOST"):
+        problem = "this is not Cloud Run (K_SERVICE set, KUBERNETES_SERVICE_HOST not), and nothing else checks those tokens"
+    elif guard.bearer.headers != DEFAULT_HEADERS:
+        problem = "the header order is not the default, and Cloud Run checks only the header that the default takes"
+    elif [issuer.issuer for issuer in guard.verifier.issuers] != [GOOGLE]:
+        problem = "google() is not the only issuer, and Cloud Run vouches for Google's tokens only"
+    elif callers.everyone:
+        problem = f"{ALL_USERS} is in callers, so nobody checks"
+    if problem:
+        raise ConfigurationError(f"trust_cloud_run_iam: {problem}; take it out, and let callers send a signed token")

@@ -1,0 +1,61 @@
+"""A handler's own list: a second check behind the Guard, bound to the handler that the router chose.
+
+It narrows and never widens. It believes its own Guard only: where that Guard has not judged this very request, it runs first,
+whole. On a public route, where nobody has looked at the token, the check looks at it itself.
+"""
+
+from collections.abc import Iterable
+
+from callerid.caller import Caller
+from callerid.errors import ConfigurationError, Refused
+from callerid.guard import Guard, Judgement, Request
+from callerid.members import ALL_AUTHENTICATED_USERS, ALL_USERS
+from callerid.memory import Verified
+
+__all__ = ["HandlerCheck"]
+
+
+class HandlerCheck:
+    """`callers` may call this handler, or, without a list, every caller that the Guard admits.
+
+    With `optional`, a request without credentials passes on a public route, as `None`; a bad token is still refused.
+
+    Raises:
+        ConfigurationError: for an empty list, or a word that is no member.
+    """
+
+    def __init__(self, guard: Guard, callers: Iterable[str] | None = None, *, optional: bool = False) -> None:
+        self.guard = guard
+        self._optional = optional
+        self._rule = guard.rule("a handler's callers", [ALL_AUTHENTICATED_USERS] if callers is None else callers)
+        if self._rule.members.everyone:
+            raise ConfigurationError(f"a handler's callers: {ALL_USERS} would widen nothing; make the route public in the Guard")
+
+    def __call__(self, request: Request) -> Caller | None:
+        """The caller, who may call this handler. Raises `Refused`."""
+        judgement = self.guard.judgement_of(request) or self.guard.judge(request)
+        try:
+            return self._decide(judgement, judgement.verified or self.guard.identify(request))
+        except Refused as refused:
+            return self._without(refused, request)
+
+    async def acall(self, request: Request) -> Caller | None:
+        """The same for a task."""
+        judgement = self.guard.judgement_of(request) or await self.guard.ajudge(request)
+        try:
+            return self._decide(judgement, judgement.verified or await self.guard.aidentify(request))
+        except Refused as refused:
+            return self._without(refused, request)
+
+    def _decide(self, judgement: Judgement, verified: Verified) -> Caller:
+        self.guard.admit(self._rule, verified)
+        judgement.verified = verified
+        if judgement.occasion is not None:
+            judgement.occasion.caller = verified.caller
+        return verified.caller
+
+    def _without(self, refused: Refused, request: Request) -> None:
+        if self._optional and refused.reason == "missing_credentials":
+            return
+        self.guard.log(refused, request)
+        raise refused

@@ -1,0 +1,160 @@
+"""Whose tokens are accepted: for each issuer its spellings, keys, algorithms, audiences, and which addresses it vouches for."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from callerid.address import domain_of, is_service_account, normal_address
+from callerid.errors import ConfigurationError
+from callerid.keys import KeySet, StaticKeys
+from callerid.keys.fetch import Fetcher, lifetime_of
+from callerid.keys.keyset import KeyDocumentError, parse_jwks, parse_pem_map
+from callerid.keys.material import ALGORITHMS
+from callerid.keys.remote import RemoteKeys
+
+__all__ = ["GOOGLE", "Issuer", "google"]
+
+GOOGLE = "https://accounts.google.com"
+GOOGLE_ALIAS = "accounts.google.com"
+GOOGLE_JWKS_URI = "https://www.googleapis.com/oauth2/v3/certs"
+STALE_IF_ERROR = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Issuer:
+    """An issuer of ID tokens, and how far it is believed.
+
+    Exactly one of `jwks_uri`, `pem_uri` and `keys` says where its public keys are: a JWK Set's URL, the URL of a JSON object
+    of key id → PEM, or the keys themselves (a JWK Set as a mapping, or a `KeySet`). `audience` is one value or several; it may
+    be left to the Guard where this is the only issuer. `aliases` are further spellings of `issuer` in the `iss` claim.
+
+    `email_domains` are the domains whose addresses this issuer may vouch for (never `gserviceaccount.com`).
+    `has_google_email_authority` believes it for every address, as Google is believed for Google's tokens.
+
+    `stale_if_error` is how long keys past their lifetime still serve while the endpoint fails, in seconds (0: not at all).
+    `ca_file` is a PEM file of certificate authorities for the key endpoint, in place of the system's.
+
+    Raises:
+        ConfigurationError: for a value that cannot be meant; the message names the field and the mend.
+    """
+
+    issuer: str
+    _: KW_ONLY
+    jwks_uri: str | None = None
+    pem_uri: str | None = None
+    keys: Mapping[str, Any] | KeySet | None = None
+    audience: str | Iterable[str] | None = None
+    algorithms: Collection[str] = ("RS256",)
+    aliases: Collection[str] = ()
+    email_domains: Collection[str] = ()
+    has_google_email_authority: bool = False
+    stale_if_error: float = STALE_IF_ERROR
+    ca_file: str | None = None
+    key_set: KeySet = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.issuer, str) or not self.issuer:
+            raise ConfigurationError("issuer: empty; give the exact value of the tokens' iss claim")
+        for name in ("algorithms", "aliases", "email_domains"):
+            object.__setattr__(self, name, _texts(name, getattr(self, name)))
+        if self.audience is not None:
+            object.__setattr__(self, "audience", audiences("audience", self.audience))
+        self._check_algorithms()
+        self._check_email_domains()
+        if isinstance(self.stale_if_error, bool) or not 0 <= self.stale_if_error <= STALE_IF_ERROR * 4:
+            raise ConfigurationError("stale_if_error: give seconds from 0 to 86400")
+        object.__setattr__(self, "key_set", self._open_keys())
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every value of `iss` that is this issuer."""
+        return (self.issuer, *self.aliases)
+
+    def claimed_email(self, claims: Mapping[str, Any]) -> str | None:
+        """The address that the claims hold, if this issuer is an authority for it; verified or not."""
+        address = normal_address(claims.get("email"))
+        return claims["email"] if address is not None and self._vouches_for(address) else None
+
+    def _vouches_for(self, address: str) -> bool:
+        if self.has_google_email_authority:
+            return True
+        return domain_of(address) in self.email_domains and not is_service_account(address)
+
+    def _check_algorithms(self) -> None:
+        if not self.algorithms:
+            raise ConfigurationError("algorithms: empty; name those that the issuer signs with, like RS256")
+        for name in self.algorithms:
+            if name not in ALGORITHMS:
+                known = ", ".join(sorted(ALGORITHMS))
+                raise ConfigurationError(f"algorithms: {name!r} is not accepted; choose from {known}")
+
+    def _check_email_domains(self) -> None:
+        for domain in self.email_domains:
+            address = normal_address(f"somebody@{domain}")
+            if address is None or domain != domain.lower():
+                raise ConfigurationError(f"email_domains: {domain!r} is no domain in lower-case ASCII")
+            if is_service_account(address):
+                raise ConfigurationError(f"email_domains: nobody but Google may vouch for {domain!r}")
+
+    def _open_keys(self) -> KeySet:
+        sources = {"jwks_uri": self.jwks_uri, "pem_uri": self.pem_uri, "keys": self.keys}
+        given = [name for name, source in sources.items() if source is not None]
+        if len(given) != 1:
+            what = " and ".join(given) if given else "nothing"
+            raise ConfigurationError(f"issuer {self.issuer!r}: {what} says where its keys are; set exactly one of jwks_uri, pem_uri and keys")
+        if self.keys is not None:
+            return _static(self.keys) if isinstance(self.keys, Mapping) else self.keys
+        parse = parse_jwks if self.jwks_uri is not None else parse_pem_map
+        fetch = Fetcher(self.jwks_uri or self.pem_uri or "", ca_file=self.ca_file)
+        return RemoteKeys(fetch, parse, lifetime_of, stale_if_error=float(self.stale_if_error))
+
+    @property
+    def key_host(self) -> str | None:
+        """The host that serves the keys; `None` for keys from the configuration."""
+        return urlsplit(self.jwks_uri or self.pem_uri or "").hostname
+
+
+def google(
+    *,
+    audience: str | Iterable[str] | None = None,
+    **options: Any,
+) -> Issuer:
+    """Google's ID tokens for service accounts and people, under both of Google's spellings (`options` are `Issuer`'s).
+
+    Source: Google Identity documentation, "Validating an ID token".
+    """
+    if not options.keys() & {"jwks_uri", "pem_uri", "keys"}:
+        options["jwks_uri"] = GOOGLE_JWKS_URI
+    return Issuer(
+        issuer=GOOGLE,
+        aliases=(GOOGLE_ALIAS,),
+        audience=audience,
+        has_google_email_authority=True,
+        **options,
+    )
+
+
+def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
+    """One audience or several, checked: none empty, none missing."""
+    several = _texts(field, [value] if isinstance(value, str) else value)
+    if not several or not all(several):
+        raise ConfigurationError(f"{field}: empty; give the exact value of the tokens' aud claim, as a rule this service's URL")
+    return several
+
+
+def _texts(field: str, value: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{field}: {value!r} is no list of texts; write [{value!r}]")
+    texts = tuple(value)
+    for text in texts:
+        if not isinstance(text, str):
+            raise ConfigurationError(f"{field}: {text!r} is no text")
+    return texts
+
+
+def _static(document: Mapping[str, Any]) -> KeySet:
+    try:
+        return StaticKeys(parse_jwks(document))
+    except KeyDocumentError as error:
+        raise ConfigurationError(f"keys: {error}") from None

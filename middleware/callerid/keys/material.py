@@ -1,0 +1,126 @@
+"""One public key, fit to verify with: which keys are accepted, and the verification itself.
+
+PyJWT provides the algorithms and reads JWKs. What it lets through is refused here: short RSA keys, `e` of 1, ROCA keys
+(CVE-2017-15361), private and symmetric keys, and `use`, `key_ops` or `alg` that do not allow verifying (RFC 7517 §4).
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from jwt.algorithms import get_default_algorithms
+
+__all__ = ["ALGORITHMS", "Key", "UnusableKey", "key_from_jwk", "key_from_pem"]
+
+_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+
+# Asymmetric only: an HMAC "public key" is a secret, and everybody has ours (CVE-2022-29217).
+ALGORITHMS = _RSA | frozenset(_CURVES.values()) | {"EdDSA"}
+_IMPLEMENTATIONS = {name: algorithm for name, algorithm in get_default_algorithms().items() if name in ALGORITHMS}
+_READERS = {
+    kty: _IMPLEMENTATIONS[alg].from_jwk for kty, alg in (("RSA", "RS256"), ("EC", "ES256"), ("OKP", "EdDSA"))
+}
+
+
+class UnusableKey(ValueError):
+    """This key is not one to verify with; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, its id, and the algorithms it may be used with. Equal where id and material are."""
+
+    kid: str | None
+    material: bytes  # SHA-256 of the SubjectPublicKeyInfo
+    algorithms: frozenset[str]
+    public_key: Any = field(repr=False, compare=False)
+
+    def verifies(self, alg: str, signing_input: bytes, signature: bytes) -> bool:
+        """Whether the signature is this key's. `alg` must be one of `algorithms`."""
+        return bool(_IMPLEMENTATIONS[alg].verify(signing_input, self.public_key, signature))
+
+
+def key_from_jwk(jwk: dict[str, Any]) -> Key:
+    """The key of a JWK (RFC 7517).
+
+    Raises:
+        UnusableKey: for a key of a kind that is not accepted.
+    """
+    if "d" in jwk or "k" in jwk:
+        raise UnusableKey("a private or symmetric key")
+    reader = _READERS.get(str(jwk.get("kty")))
+    if reader is None:
+        raise UnusableKey("a key type that is not RSA, EC or OKP")
+    if jwk.get("use", "sig") != "sig":
+        raise UnusableKey("a key whose use is not sig")
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        raise UnusableKey("a key whose key_ops lack verify")
+    kid = jwk.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise UnusableKey("a key whose kid is no text")
+    try:
+        public_key = reader(jwk)
+    except Exception as error:  # whatever PyJWT and cryptography make of junk
+        raise UnusableKey(f"a JWK that cannot be read ({type(error).__name__})") from None
+    key = _key(kid, public_key)
+    if "alg" not in jwk:
+        return key
+    if not isinstance(jwk["alg"], str) or jwk["alg"] not in key.algorithms:
+        raise UnusableKey("a key whose alg is not accepted or not for its type")
+    return Key(kid, key.material, frozenset({jwk["alg"]}), public_key)
+
+
+def key_from_pem(kid: str, pem: str) -> Key:
+    """The key of a PEM public key or X.509 certificate. A certificate is a container here: its dates mean nothing.
+
+    Raises:
+        UnusableKey: for a key of a kind that is not accepted.
+    """
+    try:
+        raw = pem.encode()
+        is_certificate = b"BEGIN CERTIFICATE" in raw
+        public_key = x509.load_pem_x509_certificate(raw).public_key() if is_certificate else load_pem_public_key(raw)
+    except Exception as error:
+        raise UnusableKey(f"a PEM that cannot be read ({type(error).__name__})") from None
+    return _key(kid, public_key)
+
+
+def _key(kid: str | None, public_key: Any) -> Key:
+    der = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return Key(kid, hashlib.sha256(der).digest(), _algorithms_of(public_key), public_key)
+
+
+def _algorithms_of(public_key: Any) -> frozenset[str]:
+    if isinstance(public_key, RSAPublicKey):
+        _check_rsa(public_key)
+        return _RSA
+    if isinstance(public_key, EllipticCurvePublicKey) and public_key.curve.name in _CURVES:
+        return frozenset({_CURVES[public_key.curve.name]})
+    if isinstance(public_key, Ed25519PublicKey):
+        return frozenset({"EdDSA"})
+    raise UnusableKey("a curve or key type that is not accepted")
+
+
+def _check_rsa(public_key: RSAPublicKey) -> None:
+    numbers = public_key.public_numbers()
+    if not 2048 <= numbers.n.bit_length() <= 8192:
+        raise UnusableKey("an RSA key that is not 2048 to 8192 bits long")
+    if numbers.e < 3 or numbers.e % 2 == 0:
+        raise UnusableKey("an RSA key with an exponent that is even or below 3")
+    if all(numbers.n % prime in residues for prime, residues in _roca_residues()):
+        raise UnusableKey("an RSA key with the ROCA fingerprint (CVE-2017-15361)")
+
+
+@cache
+def _roca_residues() -> tuple[tuple[int, frozenset[int]], ...]:
+    """For each small odd prime, the powers of 65537: a ROCA modulus is one of them for every prime (Nemec et al., CCS 2017)."""
+    primes = [n for n in range(3, 168) if all(n % divisor for divisor in range(2, n))]
+    return tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in primes)

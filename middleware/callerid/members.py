@@ -1,0 +1,252 @@
+"""Who may call: the members of an allowlist, in IAM's words, read once at start and looked up in sets."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from callerid.address import domain_of, is_service_account, normal_address
+from callerid.caller import Caller
+from callerid.errors import ConfigurationError
+from callerid.issuers import Issuer
+
+__all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
+
+ALL_USERS = "allUsers"
+ALL_AUTHENTICATED_USERS = "allAuthenticatedUsers"
+_KINDS = ("serviceAccount", "user", "domain", "principal", "group")
+_PROJECT_SUFFIX = ".iam.gserviceaccount.com"
+
+# Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
+_GOOGLE_PROJECTS = re.compile(
+    r"gcp-sa-.*|gs-project-accounts|compute-system|container-engine-robot|containerregistry|gcf-admin-robot"
+    r"|serverless-robot-prod|(.*\.)?google\.com"
+)
+
+
+def member_name(issuer: Issuer, subject: str, email: str | None) -> str:
+    """The member that names this caller and nobody else."""
+    address = normal_address(email)
+    if address is None:
+        return f"principal:{issuer.issuer}/{subject}"
+    return f"{'serviceAccount' if _is_google_account(issuer, address) else 'user'}:{address}"
+
+
+def _is_google_account(issuer: Issuer, address: str) -> bool:
+    return issuer.has_google_email_authority and is_service_account(address)
+
+
+@dataclass(slots=True, eq=False)
+class Members:
+    """One allowlist. Every question to it is a look-up in a set, however long it is."""
+
+    reader: "MemberReader" = field(repr=False)
+    words: set[str] = field(default_factory=set)
+    everyone: bool = False
+    all_authenticated: bool = False
+    accounts: set[str] = field(default_factory=set)
+    account_domains: set[str] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
+    principals: set[tuple[str, str]] = field(default_factory=set)
+    principal_prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def admit(self, caller: Caller) -> bool:
+        """Whether this verified caller is one of the members."""
+        return (
+            self.everyone
+            or self.all_authenticated
+            or (caller.issuer, caller.subject) in self.principals
+            or self._admits_by_prefix(caller.issuer, caller.subject)
+            or self._admit_address(caller, caller.email)
+        )
+
+    def would_admit_verified(self, caller: Caller) -> bool:
+        """Whether the only thing amiss is that the caller's address is not verified."""
+        issuer = self.reader.issuers[caller.issuer]
+        return caller.email is None and self._admit_address(caller, issuer.claimed_email(caller.claims))
+
+    def _admits_by_prefix(self, issuer: str, subject: str) -> bool:
+        for prefix in self.principal_prefixes.get(issuer, ()):
+            if subject.startswith(prefix) and len(subject) > len(prefix):
+                return True
+        return False
+
+    def _admit_address(self, caller: Caller, email: str | None) -> bool:
+        address = normal_address(email)
+        if address is None:
+            return False
+        by_google = self.reader.issuers[caller.issuer].has_google_email_authority
+        if is_service_account(address):
+            return by_google and (address in self.accounts or domain_of(address) in self.account_domains)
+        hosted = _hosted_domain(caller)
+        if by_google and hosted is not None and hosted in self.domains:
+            return True
+        # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
+        vouched = hosted is not None or domain_of(address) == "gmail.com" or self.reader.consumer_accounts
+        return address in self.users and (vouched or not by_google)
+
+
+def _hosted_domain(caller: Caller) -> str | None:
+    hosted = caller.claims.get("hd")
+    return hosted.lower() if isinstance(hosted, str) and hosted and hosted.isascii() else None
+
+
+class MemberReader:
+    """Reads members for one Guard: it knows the issuers that a member can mean, and the groups.
+
+    Raises:
+        ConfigurationError: for a group that is empty, unknown, in a cycle, or holds `allUsers`.
+    """
+
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        groups: Mapping[str, Sequence[str]] | None = None,
+        *,
+        consumer_accounts: bool = False,
+    ) -> None:
+        self.issuers = {issuer.issuer: issuer for issuer in issuers}
+        self.consumer_accounts = consumer_accounts
+        self._groups = dict(groups or {})
+        for name in self._groups:
+            _check_group_name(name)
+            self.read(f"groups: {name}", [f"group:{name}"])
+
+    def read(self, where: str, words: Iterable[str]) -> Members:
+        """The allowlist of these words; `where` names the field in an error.
+
+        Raises:
+            ConfigurationError: for an empty list, or a word that is no member.
+        """
+        members = Members(self)
+        for word in _listed(where, words):
+            self._add(members, where, word, ())
+        if not members.words:
+            raise ConfigurationError(
+                f"{where}: empty, so nobody could call; name the callers, or say {ALL_AUTHENTICATED_USERS} or {ALL_USERS}"
+            )
+        return members
+
+    def _add(self, members: Members, where: str, word: str, path: tuple[str, ...]) -> None:
+        word = _checked_word(where, word)
+        members.words.add(word)
+        if word == ALL_USERS:
+            if path:
+                raise ConfigurationError(f"{where}: {ALL_USERS} cannot be in a group; write it where the group is used")
+            members.everyone = True
+        elif word == ALL_AUTHENTICATED_USERS:
+            members.all_authenticated = True
+        else:
+            kind, _, value = word.partition(":")
+            if kind == "group":
+                members.words.discard(word)
+                self._add_group(members, where, value, path)
+            elif kind == "principal":
+                self._add_principal(members, where, value)
+            elif kind == "domain":
+                members.domains.add(_domain(where, value))
+            else:
+                _add_address(members, where, kind, value)
+
+    def _add_group(self, members: Members, where: str, name: str, path: tuple[str, ...]) -> None:
+        _check_group_name(name)
+        if name in path:
+            raise ConfigurationError(f"groups: {' → '.join((*path, name))} is a cycle; take one of them out")
+        if name not in self._groups:
+            raise ConfigurationError(f"{where}: group {name!r} is not defined in groups{_did_you_mean(name, self._groups)}")
+        inner = list(_listed(f"groups: {name}", self._groups[name]))
+        if not inner:
+            raise ConfigurationError(f"groups: {name} is empty; name its members or delete it")
+        for word in inner:
+            self._add(members, f"groups: {name}", word, (*path, name))
+
+    def _add_principal(self, members: Members, where: str, value: str) -> None:
+        found = [
+            (issuer, value[len(spelling) + 1 :])
+            for issuer in self.issuers.values()
+            for spelling in issuer.spellings
+            if value.startswith(spelling + "/") and len(value) > len(spelling) + 1
+        ]
+        if len(found) != 1:
+            problem = "could mean several issuers" if found else "begins with no configured issuer"
+            known = ", ".join(self.issuers)
+            raise ConfigurationError(f"{where}: principal:{value} {problem}; write principal:ISSUER/SUBJECT, ISSUER one of {known}")
+        issuer, subject = found[0]
+        prefix = subject.removesuffix("*")
+        if "*" in prefix or (prefix != subject and prefix and prefix[-1] not in ":/"):
+            raise ConfigurationError(f"{where}: principal:{value}: one * is allowed, at the end, after ':' or '/'")
+        if prefix == subject:
+            members.principals.add((issuer.issuer, subject))
+        else:
+            before = members.principal_prefixes.get(issuer.issuer, ())
+            members.principal_prefixes[issuer.issuer] = (*before, prefix)
+
+
+def _listed(where: str, words: Iterable[str]) -> list[str]:
+    if isinstance(words, str | bytes | Mapping) or not isinstance(words, Iterable):
+        raise ConfigurationError(f"{where}: {words!r} is no list of members; write it in brackets")
+    return list(words)
+
+
+def _checked_word(where: str, word: object) -> str:
+    if not isinstance(word, str) or not word.strip():
+        raise ConfigurationError(f"{where}: {word!r} is no member; write one like 'serviceAccount:login@shop.iam.gserviceaccount.com'")
+    word = word.strip()
+    kind, colon, value = word.partition(":")
+    if word in (ALL_USERS, ALL_AUTHENTICATED_USERS) or (kind in _KINDS and value):
+        return word
+    if kind == "spiffe":
+        raise ConfigurationError(f"{where}: {word}: SPIFFE members need mutual TLS, which this version does not offer")
+    if not colon and "@" in word:
+        address = normal_address(word)
+        return f"{'serviceAccount' if address and is_service_account(address) else 'user'}:{word}"
+    candidates = [f"{known}:{value}" for known in _KINDS] if colon else [ALL_USERS, ALL_AUTHENTICATED_USERS]
+    raise ConfigurationError(f"{where}: {word!r} is no member{_did_you_mean(word, candidates)}")
+
+
+def _add_address(members: Members, where: str, kind: str, value: str) -> None:
+    if kind == "serviceAccount" and value.startswith("*@"):
+        members.account_domains.add(_project_domain(where, value))
+        return
+    address = normal_address(value)
+    if address is None or "*" in value or any(character.isspace() for character in value):
+        raise ConfigurationError(f"{where}: {kind}:{value}: {value!r} is no e-mail address (whole, ASCII, one @)")
+    other = "serviceAccount" if is_service_account(address) else "user"
+    if other != kind:
+        raise ConfigurationError(f"{where}: {kind}:{value} can match nobody; did you mean {other}:{value}?")
+    (members.accounts if kind == "serviceAccount" else members.users).add(address)
+
+
+def _project_domain(where: str, value: str) -> str:
+    domain = value[2:].lower()
+    project = domain.removesuffix(_PROJECT_SUFFIX)
+    if project == domain or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", project) or ".." in project:
+        raise ConfigurationError(f"{where}: serviceAccount:{value}: write serviceAccount:*@PROJECT{_PROJECT_SUFFIX}")
+    if _GOOGLE_PROJECTS.fullmatch(project):
+        raise ConfigurationError(
+            f"{where}: serviceAccount:{value}: {project} is Google's own project, whose agents act for anybody; name one account"
+        )
+    return domain
+
+
+def _domain(where: str, value: str) -> str:
+    address = normal_address(f"somebody@{value}")
+    if address is None or "*" in value or "." not in value or any(character.isspace() for character in value):
+        raise ConfigurationError(f"{where}: domain:{value}: {value!r} is no domain; write one like domain:example.com")
+    if is_service_account(address):
+        raise ConfigurationError(f"{where}: domain:{value} can match nobody; did you mean serviceAccount:*@{value}?")
+    return domain_of(address)
+
+
+def _check_group_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"groups: {name!r} is no name")
+    if "@" in name:
+        raise ConfigurationError(f"groups: {name!r}: Google Groups are not consulted; list the members under a name without @")
+
+
+def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    folded = {candidate.lower(): candidate for candidate in candidates}
+    close = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""

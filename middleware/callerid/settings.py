@@ -1,0 +1,234 @@
+"""A Guard's keywords from the environment, a TOML file or a mapping: read once, at start, every mistake named with its mend."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+from callerid.bearer import Header
+from callerid.errors import ConfigurationError
+from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
+from callerid.routes import Route
+
+__all__ = ["from_env", "from_file", "from_mapping", "naming_source", "naming_variables"]
+
+FIELDS = (
+    "audience",
+    "callers",
+    "routes",
+    "groups",
+    "issuers",
+    "headers",
+    "leeway",
+    "trust_cloud_run_iam",
+    "consumer_accounts",
+    "allow_shared_audience",
+    "remember",
+    "remember_bytes",
+)
+_ISSUER_FIELDS = (
+    "issuer",
+    "jwks_uri",
+    "pem_uri",
+    "keys",
+    "audience",
+    "algorithms",
+    "aliases",
+    "email_domains",
+    "has_google_email_authority",
+    "stale_if_error",
+    "ca_file",
+)
+
+_PREFIX = "CALLERID_"
+_ISSUER_VARIABLES = ("CALLERID_ISSUER", "CALLERID_JWKS_URI", "CALLERID_ALGORITHMS", "CALLERID_ISSUER_EMAIL_AUTHORITY")
+_VARIABLES = {
+    "audience": "CALLERID_AUDIENCE",
+    "callers": "CALLERID_CALLERS",
+    "headers": "CALLERID_HEADERS",
+    "leeway": "CALLERID_LEEWAY",
+    "trust_cloud_run_iam": "CALLERID_TRUST_CLOUD_RUN_IAM",
+}
+_POLICY = "CALLERID_POLICY"
+_KNOWN = (*_VARIABLES.values(), *_ISSUER_VARIABLES, _POLICY)
+
+# Kubernetes sets these for a Service named "callerid" (Kubernetes documentation, "Service", on environment variables).
+_SERVICE_LINKS = ("CALLERID_SERVICE_", "CALLERID_PORT")
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Guard's keywords from the `CALLERID_…` variables, the file that `CALLERID_POLICY` names, and `overrides`."""
+    _refuse_unknown_variables(environ)
+    readers: dict[str, Callable[[str, str], Any]] = {
+        "audience": _several,
+        "callers": _several,
+        "headers": _several,
+        "leeway": _number,
+        "trust_cloud_run_iam": _boolean,
+    }
+    sources = {f"the argument {field}": {field: value} for field, value in overrides.items()}
+    for field, variable in _VARIABLES.items():
+        if variable in environ:
+            sources[variable] = {field: readers[field](variable, environ[variable])}
+    issuer = _issuer_from_env(environ)
+    if issuer is not None:
+        sources[" and ".join(name for name in _ISSUER_VARIABLES if name in environ)] = {"issuers": [issuer]}
+    if _POLICY in environ:
+        path = environ[_POLICY]
+        with naming_source(_POLICY):
+            sources[f"the file {path} ({_POLICY})"] = _read_file(path)
+    return _merged(sources)
+
+
+def from_file(path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Guard's keywords from a TOML file and `overrides`."""
+    return _merged({"the file": _read_file(path)} | {f"the argument {field}": {field: value} for field, value in overrides.items()})
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Guard's keywords from a mapping of them, in any case, whose routes, issuers and headers may be mappings again."""
+    if not isinstance(mapping, Mapping):
+        raise ConfigurationError(f"{mapping!r} is neither a Guard nor a mapping of Guard's keywords")
+    keywords: dict[str, Any] = {}
+    for word, value in mapping.items():
+        field = _known_word(str(word).lower(), FIELDS, "")
+        keywords[field] = value
+    for field, read in (("routes", _route), ("issuers", _issuer), ("headers", _header)):
+        if field in keywords:
+            keywords[field] = [read(item) for item in _list(field, keywords[field])]
+    return keywords
+
+
+@contextmanager
+def naming_source(source: str) -> Iterator[None]:
+    """Put the source's name before the message of a configuration error."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from None
+
+
+@contextmanager
+def naming_variables() -> Iterator[None]:
+    """Put the variable's name before the message of a configuration error about its field."""
+    try:
+        yield
+    except ConfigurationError as error:
+        variable = _VARIABLES.get(re.split(r"[: ]", str(error), maxsplit=1)[0])
+        raise ConfigurationError(f"{variable}: {error}" if variable else str(error)) from None
+
+
+def _merged(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One value for each field, from one source."""
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, fields in sources.items():
+        for field, value in fields.items():
+            if field in origin:
+                raise ConfigurationError(f"{field}: given by {origin[field]} and by {source}; nothing is merged, so take one out")
+            origin[field], values[field] = source, value
+    if "callers" not in values:
+        raise ConfigurationError("callers: missing; the audience alone admits nobody, so name who may call")
+    return values
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    for name in environ:
+        if name.startswith(_PREFIX) and name not in _KNOWN and not name.startswith(_SERVICE_LINKS):
+            close = get_close_matches(name, _KNOWN, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(_KNOWN))}"
+            raise ConfigurationError(f"{name} is no variable of callerid's; {hint}")
+
+
+def _several(variable: str, text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _number(variable: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{variable}: {text!r} is no number of seconds") from None
+
+
+def _boolean(variable: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ConfigurationError(f"{variable}: {text!r} is neither yes (1, true, yes, on) nor no (0, false, no, off)")
+    return word in _TRUE
+
+
+def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
+    """The one issuer in Google's place, or Google's with keys from elsewhere."""
+    given = [name for name in _ISSUER_VARIABLES if name in environ]
+    if not given:
+        return None
+    with naming_source(" and ".join(given)):
+        if "CALLERID_JWKS_URI" not in environ:
+            raise ConfigurationError("set CALLERID_JWKS_URI to the URL of the issuer's JWK Set")
+        options: dict[str, Any] = {"jwks_uri": environ["CALLERID_JWKS_URI"]}
+        if "CALLERID_ALGORITHMS" in environ:
+            options["algorithms"] = _several("CALLERID_ALGORITHMS", environ["CALLERID_ALGORITHMS"])
+        authority = _boolean("CALLERID_ISSUER_EMAIL_AUTHORITY", environ.get("CALLERID_ISSUER_EMAIL_AUTHORITY", "0"))
+        issuer = environ.get("CALLERID_ISSUER", GOOGLE)
+        if issuer in (GOOGLE, GOOGLE_ALIAS):
+            return google(**options)
+        return Issuer(issuer, has_google_email_authority=authority, **options)
+
+
+def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return from_mapping(tomllib.load(file))
+    except OSError as error:
+        raise ConfigurationError(f"{os.fspath(path)} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError
+        raise ConfigurationError(f"{os.fspath(path)} is no TOML: {error}") from None
+
+
+def _list(field: str, value: Any) -> list[Any]:
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{field}: {value!r} is no list; write it in brackets")
+    return list(value)
+
+
+def _known_word(word: str, known: Iterable[str], where: str) -> str:
+    if word not in known:
+        close = get_close_matches(word, known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        raise ConfigurationError(f"{where}unknown word {word!r}; {hint}")
+    return word
+
+
+def _table(where: str, table: Mapping[str, Any], known: Iterable[str], needed: Iterable[str]) -> dict[str, Any]:
+    words = {_known_word(str(word).lower(), known, f"{where}: "): value for word, value in table.items()}
+    for word in needed:
+        if word not in words:
+            raise ConfigurationError(f"{where}: {word!r} is missing in {dict(table)!r}")
+    return words
+
+
+def _route(item: Any) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    words = _table("routes", item, ("path", "methods", "callers"), ("path", "callers"))
+    return Route(words.pop("path"), **words)
+
+
+def _issuer(item: Any) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    words = _table("issuers", item, _ISSUER_FIELDS, ("issuer",))
+    name = words.pop("issuer")
+    return google(**words) if name in (GOOGLE, GOOGLE_ALIAS) else Issuer(name, **words)
+
+
+def _header(item: Any) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    return Header(**_table("headers", item, ("name", "scheme", "issuers"), ("name",)))

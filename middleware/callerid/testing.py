@@ -1,0 +1,187 @@
+"""An issuer for tests and development: real keys made on the spot, real tokens, served over loopback HTTP.
+
+    with FakeIssuer() as issuer:
+        guard = Guard(issuers=[issuer.google()], audience="https://me.example", callers=[LOGIN])
+        headers = issuer.headers(LOGIN, "https://me.example")
+"""
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
+
+from callerid.address import is_service_account, normal_address
+from callerid.issuers import GOOGLE, Issuer, google
+from callerid.token import REMOVED_SIGNATURE
+
+__all__ = ["FakeIssuer"]
+
+HOUR = 3600
+
+
+class FakeIssuer:
+    """Signs ID tokens and serves its public keys on 127.0.0.1, at `jwks_uri` as a JWK Set and at `pem_uri` as a PEM map.
+
+    `issuer` is the `iss` of its tokens, Google's unless said otherwise; `algorithm` RS256 or ES256; `max_age` what the
+    endpoint's `Cache-Control` says, in seconds. `clock` tells the seconds since the epoch. Use it as a context manager, or
+    call `close`.
+    """
+
+    def __init__(
+        self,
+        issuer: str = GOOGLE,
+        *,
+        algorithm: str = "RS256",
+        max_age: int = HOUR,
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.issuer = issuer
+        self.algorithm = algorithm
+        self.max_age = max_age
+        self.status = 200
+        self.requests = 0
+        self._clock = clock
+        self._keys: dict[str, Any] = {}
+        self.published: list[str] = []
+        self.kid = self.add_key()
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.jwks_uri = f"{self.url}/jwks"
+        self.pem_uri = f"{self.url}/certs"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving keys."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def google(self, **options: Any) -> Issuer:
+        """Google as a Guard knows it, but with this issuer's keys."""
+        return google(jwks_uri=self.jwks_uri, algorithms=(self.algorithm,), **options)
+
+    def profile(self, **options: Any) -> Issuer:
+        """This issuer as a Guard knows it: an issuer of its own, believed for no address unless `options` say so."""
+        return Issuer(self.issuer, jwks_uri=self.jwks_uri, algorithms=(self.algorithm,), **options)
+
+    def add_key(self, kid: str | None = None) -> str:
+        """Make a further key and publish it; tokens are signed with the old one until `kid` is set to what this returns."""
+        kid = kid or f"key-{len(self._keys) + 1}"
+        is_rsa = self.algorithm.startswith(("RS", "PS"))
+        self._keys[kid] = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
+        self.published.append(kid)
+        return kid
+
+    def rotate(self, *, announce: bool = True) -> str:
+        """Sign with a new key from now on; with `announce` it is published. The old key stays published. Returns its id."""
+        self.kid = self.add_key()
+        if not announce:
+            self.published.remove(self.kid)
+        return self.kid
+
+    def jwks(self) -> dict[str, Any]:
+        """The published keys as a JWK Set."""
+        return {"keys": [self._jwk(kid) for kid in self.published]}
+
+    def pem_map(self) -> dict[str, str]:
+        """The published keys as Google's PEM map: key id → PEM."""
+        return {
+            kid: self._keys[kid].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+            for kid in self.published
+        }
+
+    def claims(self, member: str, audience: str, **changes: Any) -> dict[str, Any]:
+        """The claims of a token as Google makes them for a service account or a person; a change to `None` takes one out."""
+        now = int(self._clock())
+        address = member.partition(":")[2] or member
+        subject = str(int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big"))
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": audience,
+            "azp": subject,
+            "sub": subject,
+            "email": address,
+            "email_verified": True,
+            "iat": now,
+            "exp": now + HOUR,
+        }
+        if not is_service_account(normal_address(address) or "") and not address.endswith("@gmail.com"):
+            claims["hd"] = address.partition("@")[2]
+        return {name: value for name, value in (claims | changes).items() if value is not None}
+
+    def token(self, member: str, audience: str, **changes: Any) -> str:
+        """A signed token for a member (`serviceAccount:…`, `user:…` or a bare address); `changes` as for `claims`."""
+        return self.sign(self.claims(member, audience, **changes))
+
+    def headers(self, member: str, audience: str, **changes: Any) -> dict[str, str]:
+        """Request headers that bear such a token."""
+        return {"Authorization": f"Bearer {self.token(member, audience, **changes)}"}
+
+    def sign(self, claims: Mapping[str, Any] | bytes, **header: Any) -> str:
+        """Sign claims, or any payload, under a header that `header` changes (`None` takes a member out)."""
+        members = {"alg": self.algorithm, "kid": self.kid, "typ": "JWT"} | header
+        head = {name: value for name, value in members.items() if value is not None}
+        payload = claims if isinstance(claims, bytes) else json.dumps(dict(claims)).encode()
+        signing_input = f"{_base64url(json.dumps(head).encode())}.{_base64url(payload)}"
+        signature = get_default_algorithms()[self.algorithm].sign(signing_input.encode(), self._keys[self.kid])
+        return f"{signing_input}.{_base64url(signature)}"
+
+    @staticmethod
+    def strip_signature(token: str) -> str:
+        """The token as Cloud Run passes it on: with its signature removed."""
+        return f"{token.rpartition('.')[0]}.{REMOVED_SIGNATURE}"
+
+    @staticmethod
+    def forge_signature(token: str) -> str:
+        """The token with a well-formed signature that is not its own."""
+        signing_input, _, signature = token.rpartition(".")
+        return f"{signing_input}.{_base64url(bytes(len(base64.urlsafe_b64decode(signature + '==='))))}"
+
+    def _jwk(self, kid: str) -> dict[str, Any]:
+        public_key = self._keys[kid].public_key()
+        to_jwk = RSAAlgorithm.to_jwk if isinstance(public_key, rsa.RSAPublicKey) else ECAlgorithm.to_jwk
+        jwk: dict[str, Any] = to_jwk(public_key, as_dict=True)
+        return jwk | {"kid": kid, "alg": self.algorithm, "use": "sig"}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                documents: dict[str, Callable[[], Mapping[str, Any]]] = {"/jwks": issuer.jwks, "/certs": issuer.pem_map}
+                make = documents.get(self.path)
+                issuer.requests += 1
+                body = json.dumps(make() if make else {}).encode()
+                self.send_response(issuer.status if make else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Cache-Control", f"public, max-age={issuer.max_age}")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass  # a test's output is the test's
+
+        return Handler
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

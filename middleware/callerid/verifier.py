@@ -1,0 +1,291 @@
+"""From a token to a verified `Caller`, in numbered steps.
+
+1. size, segments, base64url · 2. header · 3. payload, issuer · 4. claims · 5. stripped signature · 6. key · 7. signature ·
+8. identity. Steps 1, 2 and the JSON of 3 are `token.py`'s. All but 6 are pure. Everything that can be refused without a key
+is refused before step 6, so that strangers cost no fetch.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from callerid.bearer import Header
+from callerid.caller import Caller, Claims, VerifiedBy
+from callerid.errors import ConfigurationError, Refused, refusal
+from callerid.issuers import Issuer, audiences
+from callerid.keys.material import Key
+from callerid.logs import shown
+from callerid.members import member_name
+from callerid.memory import TokenMemory, Verified
+from callerid.token import UnverifiedToken, parse_token
+
+__all__ = ["MAX_LIFETIME", "Verifier"]
+
+MAX_LIFETIME = 24 * 3600  # seconds from iat to exp
+LEEWAY, MAX_LEEWAY = 30.0, 300.0  # seconds
+
+# The client ids of gcloud: `gcloud auth print-identity-token` mints tokens for them that many services accept.
+SHARED_AUDIENCES = frozenset(
+    {
+        "32555940559.apps.googleusercontent.com",
+        "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com",
+    }
+)
+
+_REMOVED = (
+    "either Cloud Run removed this signature or someone forged this token; if the service can be invoked by allUsers it is "
+    "forged, and trust_cloud_run_iam would let everyone in"
+)
+
+
+class _Checked(NamedTuple):
+    """A token that has passed steps 1 to 5."""
+
+    text: str
+    token: UnverifiedToken
+    issuer: Issuer
+    audience: str
+    issued_at: float
+    expires_at: float
+    not_before: float
+
+
+class Verifier:
+    """Verifies ID tokens of the given issuers.
+
+    `audience` is the `aud` accepted, one or several, where there is one issuer that states none of its own.
+    `leeway` is the clock skew allowed, in seconds from 0 to 300. `clock` tells the seconds since the epoch. `headers` are
+    those a token may come in, where some issuers are bound to some of them. `remember` is how many verified tokens are kept,
+    `remember_bytes` how much memory they may take.
+
+    Raises:
+        ConfigurationError: for issuers that share a spelling, or lack an audience.
+    """
+
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        *,
+        audience: str | Iterable[str] | None = None,
+        headers: Iterable[Header] = (),
+        leeway: float = LEEWAY,
+        trust_cloud_run_iam: bool = False,
+        allow_shared_audience: bool = False,
+        remember: int = 4096,
+        remember_bytes: int = 16 * 1024 * 1024,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.issuers = tuple(issuers)
+        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_LEEWAY:
+            raise ConfigurationError(f"leeway: {leeway!r} is not a number of seconds from 0 to {MAX_LEEWAY:.0f}")
+        self._leeway = leeway
+        self._trust_cloud_run_iam = trust_cloud_run_iam
+        self._clock = clock
+        self._by_spelling = _by_spelling(self.issuers)
+        self._algorithms = frozenset(alg for issuer in self.issuers for alg in issuer.algorithms)
+        self._audiences = _audiences(self.issuers, audience, allow_shared_audience)
+        self._bound = _bound_issuers(self._by_spelling, headers)
+        self._memory = TokenMemory(entries=remember, size=remember_bytes)
+
+    def verify(self, token: str, *, header: Header | None = None) -> Caller:
+        """The caller whose token this is. May block while an issuer's keys are fetched.
+
+        Raises:
+            Unauthenticated: for a token that does not hold; `reason` says why.
+            KeysUnavailable: when the issuer's keys cannot be had.
+        """
+        verified = self.recall(token, header) or self.examine(token, header)
+        self.remember(verified)
+        return verified.caller
+
+    async def averify(self, token: str, *, header: Header | None = None) -> Caller:
+        """The same for a task; never blocks the loop. Raises as `verify`."""
+        verified = self.recall(token, header) or await self.aexamine(token, header)
+        self.remember(verified)
+        return verified.caller
+
+    def recall(self, token: str, header: Header | None) -> Verified | None:
+        """What is remembered of this token, if it still holds."""
+        verified = self._memory.get(token)
+        if verified is None or verified.holds(header, self._clock()):
+            return verified
+        self._memory.discard(token)
+        return None
+
+    def remember(self, verified: Verified) -> None:
+        """Remember a verified token, once what it is for has been granted. A stripped one is never remembered."""
+        if not verified.remembered:
+            verified.remembered = True
+            self._memory.put(verified)
+
+    def examine(self, token: str, header: Header | None) -> Verified:
+        """All the steps, nothing remembered. Raises as `verify`."""
+        checked = self._check_without_key(token, header)
+        if checked.token.signature_removed:
+            return self._identify(checked, header, None, "cloud_run_iam")
+        key = checked.issuer.key_set.find(checked.token.kid, checked.token.alg)
+        return self._check_signature(checked, header, key)
+
+    async def aexamine(self, token: str, header: Header | None) -> Verified:
+        """The same for a task."""
+        checked = self._check_without_key(token, header)
+        if checked.token.signature_removed:
+            return self._identify(checked, header, None, "cloud_run_iam")
+        key = await checked.issuer.key_set.afind(checked.token.kid, checked.token.alg)
+        return self._check_signature(checked, header, key)
+
+    def _check_without_key(self, text: str, header: Header | None) -> _Checked:
+        token = parse_token(text)  # 1, 2, 3
+        if token.alg not in self._algorithms:
+            raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}")
+        issuer = self._issuer_of(token, header)
+        checked = self._check_claims(text, token, issuer)  # 4
+        if token.signature_removed and not self._trust_cloud_run_iam:  # 5
+            raise refusal("signature_removed", _REMOVED)
+        if not token.signature:
+            raise refusal("signature_invalid", "the signature is empty")
+        return checked
+
+    def _issuer_of(self, token: UnverifiedToken, header: Header | None) -> Issuer:
+        unverified_issuer = _required(token.claims, "iss", str)
+        issuer = self._by_spelling.get(unverified_issuer)
+        if issuer is None:
+            raise refusal("issuer_not_allowed", f"unverified_iss={shown(unverified_issuer)}, configured: {', '.join(self._by_spelling)}")
+        if header is not None and not self._is_accepted_in(issuer, header):
+            raise refusal("issuer_not_allowed", f"{issuer.issuer} is not accepted in {header.name}")
+        if token.alg not in issuer.algorithms:
+            raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}, {issuer.issuer} has {', '.join(issuer.algorithms)}")
+        return issuer
+
+    def _is_accepted_in(self, issuer: Issuer, header: Header) -> bool:
+        bound_to = self._bound.get(issuer)
+        return header.issuers is None if bound_to is None else header in bound_to
+
+    def _check_claims(self, text: str, token: UnverifiedToken, issuer: Issuer) -> _Checked:
+        claims = token.claims
+        unverified_audiences = _audience_values(claims)
+        expires_at = _time(claims, "exp")
+        issued_at = _time(claims, "iat")
+        not_before = _time(claims, "nbf") if "nbf" in claims else issued_at
+        if not _required(claims, "sub", str):
+            raise refusal("claim_invalid", "sub is empty")
+        audience = next((value for value in unverified_audiences if value in self._audiences[issuer]), None)
+        if audience is None:
+            wanted = ", ".join(sorted(self._audiences[issuer]))
+            raise refusal("audience_mismatch", f"unverified_aud={shown(unverified_audiences)}, configured: {wanted}")
+        checked = _Checked(text, token, issuer, audience, issued_at, expires_at, max(issued_at, not_before))
+        self._check_times(checked)
+        return checked
+
+    def _check_times(self, checked: _Checked) -> None:
+        now = self._clock()
+        if now >= checked.expires_at + self._leeway:
+            raise refusal("token_expired", f"{now - checked.expires_at:.0f} s ago")
+        if now < checked.not_before - self._leeway:
+            raise refusal("token_not_yet_valid", f"for another {checked.not_before - now:.0f} s; compare the clocks")
+        if checked.expires_at - checked.issued_at > MAX_LIFETIME:
+            raise refusal("claim_invalid", "exp is more than 24 hours after iat")
+
+    def _check_signature(self, checked: _Checked, header: Header | None, key: Key) -> Verified:
+        token = checked.token
+        if not key.verifies(token.alg, token.signing_input, token.signature):  # 7
+            raise refusal("signature_invalid", f"by the key {shown(key.kid)} of {checked.issuer.issuer}")
+        return self._identify(checked, header, key, "signature")
+
+    def _identify(self, checked: _Checked, header: Header | None, key: Key | None, verified_by: VerifiedBy) -> Verified:
+        claims, issuer = checked.token.claims, checked.issuer
+        email = issuer.claimed_email(claims) if claims.get("email_verified") is True else None  # 8: the boolean, not "true"
+        caller = Caller(
+            issuer=issuer.issuer,
+            subject=claims["sub"],
+            audience=checked.audience,
+            email=email,
+            claims=Claims(claims),
+            issued_at=checked.issued_at,
+            expires_at=checked.expires_at,
+            verified_by=verified_by,
+            member=member_name(issuer, claims["sub"], email),
+        )
+        valid_from, valid_until = checked.not_before - self._leeway, checked.expires_at + self._leeway
+        return Verified(caller, checked.text, header, valid_from, valid_until, issuer.key_set, key)
+
+
+def _required(claims: Mapping[str, Any], name: str, kind: type) -> Any:
+    if name not in claims:
+        raise refusal("claim_missing", f"{name} is missing")
+    if not isinstance(claims[name], kind):
+        raise _invalid(name)
+    return claims[name]
+
+
+def _invalid(name: str) -> Refused:
+    return refusal("claim_invalid", f"{name} has a wrong type")
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    """A NumericDate (RFC 7519 §2): seconds since the epoch."""
+    value = _required(claims, name, int | float)  # type: ignore[arg-type]
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _invalid(name) from None
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise _invalid(name)
+    return number
+
+
+def _audience_values(claims: Mapping[str, Any]) -> list[str]:
+    value = _required(claims, "aud", object)
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in values):
+        raise _invalid("aud")
+    return values
+
+
+def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
+    if not issuers:
+        raise ConfigurationError("issuers: empty; leave it out for Google's, or name at least one")
+    found: dict[str, Issuer] = {}
+    for issuer in issuers:
+        if not isinstance(issuer, Issuer):
+            raise ConfigurationError(f"issuers: {issuer!r} is no Issuer; write google() or Issuer('https://…', jwks_uri=…)")
+        for spelling in issuer.spellings:
+            if found.setdefault(spelling, issuer) is not issuer:
+                raise ConfigurationError(f"issuers: {spelling!r} belongs to two issuers; a token must be one issuer's")
+    return found
+
+
+def _audiences(
+    issuers: tuple[Issuer, ...], audience: str | Iterable[str] | None, allow_shared: bool
+) -> dict[Issuer, frozenset[str]]:
+    """Each issuer's audiences: they never cross issuers, since each issuer decides whom it gives which audience."""
+    if audience is not None:
+        audience = audiences("audience", audience)
+        if len(issuers) > 1 or issuers[0].audience is not None:
+            raise ConfigurationError("audience: say it once: here for a single issuer, else at each Issuer(audience=…)")
+    return {issuer: _checked_audiences(issuer, issuer.audience or audience, allow_shared) for issuer in issuers}
+
+
+def _checked_audiences(issuer: Issuer, audience: Iterable[str] | None, allow_shared: bool) -> frozenset[str]:
+    if audience is None:
+        raise ConfigurationError(
+            f"audience: missing for {issuer.issuer}; set it to the exact aud that callers ask tokens for, as a rule this service's URL"
+        )
+    shared = SHARED_AUDIENCES.intersection(audience)
+    if shared and not allow_shared:
+        raise ConfigurationError(
+            f"audience: {shared.pop()} is gcloud's own client id, and a token for it is good at many services; use this service's "
+            "URL, or set allow_shared_audience=True"
+        )
+    return frozenset(audience)
+
+
+def _bound_issuers(by_spelling: Mapping[str, Issuer], headers: Iterable[Header]) -> dict[Issuer, list[Header]]:
+    bound: dict[Issuer, list[Header]] = {}
+    for header in headers:
+        for name in header.issuers or ():
+            if name not in by_spelling:
+                raise ConfigurationError(f"headers: {header.name} is for {name!r}, which is no configured issuer")
+            bound.setdefault(by_spelling[name], []).append(header)
+    return bound

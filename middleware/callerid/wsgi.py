@@ -1,0 +1,98 @@
+"""Any WSGI application (PEP 3333) behind a Guard."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from callerid.caller import Occasion
+from callerid.errors import ConfigurationError, Refused
+from callerid.guard import Guard, Judgement, Request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["CallerMiddleware", "wsgi_headers", "wsgi_raw_path", "wsgi_request"]
+
+
+def wsgi_request(guard: Guard, environ: "WSGIEnvironment") -> Request:
+    """What a Guard has to know of a WSGI environment."""
+    path = environ.get("PATH_INFO") or "/"
+    try:
+        path = path.encode("latin-1").decode()  # PEP 3333: native strings hold bytes as latin-1
+    except UnicodeError:
+        path = "\ufffd"  # undecodable, and so refused where paths matter
+    return Request(environ["REQUEST_METHOD"], path, wsgi_raw_path(environ), wsgi_headers(guard, environ), environ)
+
+
+def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
+    """The path as it was sent, where the server tells."""
+    return environ.get("RAW_URI") or environ.get("REQUEST_URI")
+
+
+def wsgi_headers(guard: Guard, environ: "WSGIEnvironment") -> list[tuple[str, str]]:
+    """The headers that the Guard looks at; a server has joined duplicates with commas."""
+    named = ((header.name, f"HTTP_{header.name.upper().replace('-', '_')}") for header in guard.bearer.headers)
+    return [(name, environ[variable]) for name, variable in named if variable in environ]
+
+
+class CallerMiddleware:
+    """Judges every request before the application sees it.
+
+    The caller is then in `callerid.current_caller()` and `environ["callerid.caller"]`, until the response is closed.
+    """
+
+    def __init__(self, app: "WSGIApplication", *, guard: Guard) -> None:
+        if not isinstance(guard, Guard):
+            raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerMiddleware(app, guard=Guard(…))")
+        self.app = app
+        self.guard = guard
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        try:
+            judgement = self.guard.judge(wsgi_request(self.guard, environ))
+        except Refused as refused:
+            return _refuse(refused, environ, start_response)
+        occasion = judgement.occasion = Occasion(judgement.caller)
+        environ["callerid.caller"] = judgement.caller
+        if judgement.verified is None or judgement.is_private:
+            start_response = _keeping_private(judgement, start_response)
+        try:
+            return _Response(self.app(environ, start_response), occasion)
+        except BaseException:
+            occasion.end()
+            raise
+
+
+class _Response:
+    """The application's response, at whose end the caller is forgotten."""
+
+    def __init__(self, body: Iterable[bytes], occasion: Occasion) -> None:
+        self._body = body
+        self._occasion = occasion
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._occasion.end()
+
+
+def _keeping_private(judgement: Judgement, start_response: "StartResponse") -> "StartResponse":
+    def start_private(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        if judgement.is_private and not any(name.lower() == "cache-control" for name, _ in headers):
+            headers = [*headers, ("Cache-Control", "private")]
+        return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+
+    return start_private
+
+
+def _refuse(refused: Refused, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    body = refused.body
+    start_response(
+        f"{refused.status} {refused.title}", [*refused.headers.items(), ("Content-Length", str(len(body)))]
+    )
+    return [] if environ["REQUEST_METHOD"].upper() == "HEAD" else [body]
