@@ -21,9 +21,7 @@ POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 def asgi_request(scope: Scope) -> Request:
     """What a Guard has to know of an HTTP or WebSocket scope. A WebSocket handshake is a GET."""
-    return Request(
-        scope.get("method", "GET"), _routing_path(scope), scope.get("raw_path"), scope["headers"], scope
-    )
+    return Request(scope.get("method", "GET"), _routing_path(scope), scope.get("raw_path"), scope["headers"], scope)
 
 
 def _routing_path(scope: Scope) -> str:

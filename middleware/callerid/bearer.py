@@ -14,7 +14,7 @@ __all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "Bearer", "Credentials", "Header"
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
+_TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
 
 
@@ -35,7 +35,7 @@ class Header:
 
     def __post_init__(self) -> None:
         for field, text in (("name", self.name), ("scheme", self.scheme)):
-            if text is not None and not (isinstance(text, str) and re.fullmatch(_TOKEN, text)):
+            if text is not None and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
                 raise ConfigurationError(f"headers: {field} {text!r} is no HTTP token; write it like 'Authorization'")
         if self.issuers is not None:
             object.__setattr__(self, "issuers", tuple(self.issuers))
@@ -122,7 +122,7 @@ def _text(value: str | bytes) -> str:
 def _is_another_scheme(wanted: str, scheme: str, rest: str) -> bool:
     # A WSGI server joins duplicate lines with commas: `Basic …,Bearer …` is two credentials, not one of another scheme.
     joined = re.search(rf",[ \t]*{re.escape(wanted)}(?:[ \t]|$)", rest, re.IGNORECASE)
-    return bool(re.fullmatch(_TOKEN, scheme)) and not joined
+    return bool(re.fullmatch(_TCHARS, scheme)) and not joined
 
 
 def _malformed(header: Header, note: str) -> Refused:

@@ -6,7 +6,7 @@ this Guard, so that a handler's own list (`handler.py`) can tell whether this ve
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -89,7 +89,7 @@ class Guard:
         callers: Iterable[str],
         audience: str | Iterable[str] | None = None,
         routes: Iterable[Route] = (),
-        groups: Mapping[str, Iterable[str]] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
         issuers: Iterable[Issuer] | None = None,
         headers: Iterable[str | Header] = DEFAULT_HEADERS,
         leeway: float = LEEWAY,

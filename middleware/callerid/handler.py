@@ -37,7 +37,8 @@ class HandlerCheck:
         try:
             return self._decide(judgement, judgement.verified or self.guard.identify(request))
         except Refused as refused:
-            return self._without(refused, request)
+            self._excuse(refused, request)
+            return None
 
     async def acall(self, request: Request) -> Caller | None:
         """The same for a task."""
@@ -45,7 +46,8 @@ class HandlerCheck:
         try:
             return self._decide(judgement, judgement.verified or await self.guard.aidentify(request))
         except Refused as refused:
-            return self._without(refused, request)
+            self._excuse(refused, request)
+            return None
 
     def _decide(self, judgement: Judgement, verified: Verified) -> Caller:
         self.guard.admit(self._rule, verified)
@@ -54,8 +56,7 @@ class HandlerCheck:
             judgement.occasion.caller = verified.caller
         return verified.caller
 
-    def _without(self, refused: Refused, request: Request) -> None:
-        if self._optional and refused.reason == "missing_credentials":
-            return
-        self.guard.log(refused, request)
-        raise refused
+    def _excuse(self, refused: Refused, request: Request) -> None:
+        if not (self._optional and refused.reason == "missing_credentials"):
+            self.guard.log(refused, request)
+            raise refused

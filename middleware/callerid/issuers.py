@@ -102,7 +102,9 @@ class Issuer:
         given = [name for name, source in sources.items() if source is not None]
         if len(given) != 1:
             what = " and ".join(given) if given else "nothing"
-            raise ConfigurationError(f"issuer {self.issuer!r}: {what} says where its keys are; set exactly one of jwks_uri, pem_uri and keys")
+            raise ConfigurationError(
+                f"issuer {self.issuer!r}: {what} says where its keys are; set exactly one of jwks_uri, pem_uri and keys"
+            )
         if self.keys is not None:
             return _static(self.keys) if isinstance(self.keys, Mapping) else self.keys
         parse = parse_jwks if self.jwks_uri is not None else parse_pem_map

@@ -34,6 +34,8 @@ _BLOCKED_BY_CLOUD_RUN_IAM = frozenset(
     }
 )
 
+_PUBLIC = "this service appears to be public: Cloud Run IAM would not have passed this request; take trust_cloud_run_iam out"
+
 
 def shown(value: object) -> str:
     """A value from a request, fit for a log: ASCII, on one line, short."""
@@ -54,7 +56,7 @@ class RefusalLog:
     def refused(self, refused: Refused, method: str, path: str) -> None:
         """Log one refusal."""
         if self._private_service and refused.reason in _BLOCKED_BY_CLOUD_RUN_IAM:
-            self._seldom(logging.ERROR, "public", "this service appears to be public: Cloud Run IAM would not have passed this request")
+            self._seldom(logging.ERROR, "public", _PUBLIC)
         request = f"unverified_method={shown(method)} unverified_path={shown(path)}"
         message = f"refused {refused.status} {refused.reason}: {refused.note or refused.detail} ({request})"
         if refused.reason in _FOR_THE_OPERATOR:

@@ -67,10 +67,8 @@ class Members:
         return caller.email is None and self._admit_address(caller, issuer.claimed_email(caller.claims))
 
     def _admits_by_prefix(self, issuer: str, subject: str) -> bool:
-        for prefix in self.principal_prefixes.get(issuer, ()):
-            if subject.startswith(prefix) and len(subject) > len(prefix):
-                return True
-        return False
+        prefixes = self.principal_prefixes.get(issuer, ())
+        return any(subject.startswith(prefix) and len(subject) > len(prefix) for prefix in prefixes)
 
     def _admit_address(self, caller: Caller, email: str | None) -> bool:
         address = normal_address(email)
@@ -191,7 +189,8 @@ def _listed(where: str, words: Iterable[str]) -> list[str]:
 
 def _checked_word(where: str, word: object) -> str:
     if not isinstance(word, str) or not word.strip():
-        raise ConfigurationError(f"{where}: {word!r} is no member; write one like 'serviceAccount:login@shop.iam.gserviceaccount.com'")
+        example = "serviceAccount:login@shop.iam.gserviceaccount.com"
+        raise ConfigurationError(f"{where}: {word!r} is no member; write one like {example!r}")
     word = word.strip()
     kind, colon, value = word.partition(":")
     if word in (ALL_USERS, ALL_AUTHENTICATED_USERS) or (kind in _KINDS and value):

@@ -7,6 +7,7 @@ matched: every way to spell one path as another has been somebody's bypass.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from callerid.errors import ConfigurationError, refusal
 
@@ -29,9 +30,17 @@ def check_path(path: str, raw_path: bytes | str | None) -> None:
     if not path.startswith("/") or _AMBIGUOUS.search(path):
         raise refusal("ambiguous_path", "empty or dot segments, ';', a backslash, a control character, or not UTF-8")
     if raw_path:
-        raw = raw_path if isinstance(raw_path, str) else raw_path.decode("latin-1")
-        if _AMBIGUOUS_RAW.search(raw.partition("?")[0]):
-            raise refusal("ambiguous_path", "an encoded slash, backslash or dot segment")
+        raw = (raw_path if isinstance(raw_path, str) else raw_path.decode("latin-1")).partition("?")[0]
+        if "%" in raw and (_AMBIGUOUS_RAW.search(raw) or not _is_utf8(unquote_to_bytes(raw))):
+            raise refusal("ambiguous_path", "an encoded slash, backslash or dot segment, or not UTF-8")
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, init=False)

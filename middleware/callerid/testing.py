@@ -1,8 +1,8 @@
 """An issuer for tests and development: real keys made on the spot, real tokens, served over loopback HTTP.
 
-    with FakeIssuer() as issuer:
-        guard = Guard(issuers=[issuer.google()], audience="https://me.example", callers=[LOGIN])
-        headers = issuer.headers(LOGIN, "https://me.example")
+with FakeIssuer() as issuer:
+    guard = Guard(issuers=[issuer.google()], audience="https://me.example", callers=[LOGIN])
+    headers = issuer.headers(LOGIN, "https://me.example")
 """
 
 import base64
@@ -64,9 +64,7 @@ class FakeIssuer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -177,7 +175,7 @@ class FakeIssuer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass  # a test's output is the test's
 
         return Handler

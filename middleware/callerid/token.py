@@ -64,9 +64,7 @@ def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
     if "crit" in header or "b64" in header:
         raise _malformed("crit or b64 in the header: this token asks for an extension that is not supported")
     kid = header.get("kid")
-    if "kid" in header and not (
-        isinstance(kid, str) and 1 <= len(kid) <= MAX_KID_LENGTH and kid.isascii() and kid.isprintable()
-    ):
+    if "kid" in header and not (isinstance(kid, str) and 1 <= len(kid) <= MAX_KID_LENGTH and kid.isascii() and kid.isprintable()):
         raise _malformed(f"kid is not 1 to {MAX_KID_LENGTH} printable ASCII characters")
     alg = header.get("alg")
     if not isinstance(alg, str):

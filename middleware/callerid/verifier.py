@@ -151,11 +151,13 @@ class Verifier:
         unverified_issuer = _required(token.claims, "iss", str)
         issuer = self._by_spelling.get(unverified_issuer)
         if issuer is None:
-            raise refusal("issuer_not_allowed", f"unverified_iss={shown(unverified_issuer)}, configured: {', '.join(self._by_spelling)}")
+            known = ", ".join(self._by_spelling)
+            raise refusal("issuer_not_allowed", f"unverified_iss={shown(unverified_issuer)}, configured: {known}")
         if header is not None and not self._is_accepted_in(issuer, header):
             raise refusal("issuer_not_allowed", f"{issuer.issuer} is not accepted in {header.name}")
         if token.alg not in issuer.algorithms:
-            raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}, {issuer.issuer} has {', '.join(issuer.algorithms)}")
+            known = ", ".join(issuer.algorithms)
+            raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}, {issuer.issuer} has {known}")
         return issuer
 
     def _is_accepted_in(self, issuer: Issuer, header: Header) -> bool:
@@ -270,12 +272,13 @@ def _audiences(
 def _checked_audiences(issuer: Issuer, audience: Iterable[str] | None, allow_shared: bool) -> frozenset[str]:
     if audience is None:
         raise ConfigurationError(
-            f"audience: missing for {issuer.issuer}; set it to the exact aud that callers ask tokens for, as a rule this service's URL"
+            f"audience: missing for {issuer.issuer}; set it to the exact aud that callers ask tokens for, as a rule this "
+            "service's URL"
         )
     shared = SHARED_AUDIENCES.intersection(audience)
     if shared and not allow_shared:
         raise ConfigurationError(
-            f"audience: {shared.pop()} is gcloud's own client id, and a token for it is good at many services; use this service's "
+            f"audience: {min(shared)} is gcloud's own client id, and a token for it is good at many services; use this service's "
             "URL, or set allow_shared_audience=True"
         )
     return frozenset(audience)

@@ -11,6 +11,7 @@ import ssl
 import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -59,12 +60,11 @@ class Fetcher:
             return self._get()
         except FetchError:
             raise
-        except Exception as error:  # urllib3, ssl, http.client, socket: a fetch must not end its thread
+        except Exception as error:  # noqa: BLE001  (urllib3, ssl, http.client, socket: a fetch must not end its thread)
             raise FetchError(f"{type(error).__name__} while asking {self.url}") from None
 
     def _get(self) -> tuple[bytes, Mapping[str, str]]:
-        timeout = urllib3.Timeout(total=DEADLINE)
-        settings = {"ssl_context": self._tls, "timeout": timeout, "retries": False}
+        settings: dict[str, Any] = {"ssl_context": self._tls, "timeout": urllib3.Timeout(total=DEADLINE), "retries": False}
         manager = urllib3.ProxyManager(self._proxy, **settings) if self._proxy else urllib3.PoolManager(**settings)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "callerid"}
         with manager, _hang_up_after(DEADLINE, manager.connection_from_url(self.url)):
@@ -114,8 +114,8 @@ def _proxy_for(scheme: str, host: str) -> str | None:
 @contextlib.contextmanager
 def _hang_up_after(seconds: float, pool: urllib3.HTTPConnectionPool) -> Iterator[None]:
     """Cut the pool's connections after that time: socket timeouts begin anew with each byte of a dripping answer."""
-    connections = []
-    connect = pool.ConnectionCls
+    connections: list[Any] = []
+    connect: Any = pool.ConnectionCls
 
     def tracked(*args: object, **kwargs: object) -> object:
         connections.append(connect(*args, **kwargs))
@@ -126,7 +126,7 @@ def _hang_up_after(seconds: float, pool: urllib3.HTTPConnectionPool) -> Iterator
             with contextlib.suppress(Exception):
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
-    pool.ConnectionCls = tracked
+    pool.ConnectionCls = tracked  # type: ignore[assignment]  # it is only ever called
     timer = threading.Timer(seconds, hang_up)
     timer.daemon = True
     timer.start()

@@ -43,7 +43,8 @@ class KeyMachine:
         self.keys: KeyList | None = None
         self.loaded_at = self._usable_until = self._refresh_at = -math.inf
         self.expires_at = -math.inf
-        self._in_flight_since: float | None = None
+        self._in_flight = False
+        self._began_at = -math.inf
         self._failures = 0
         self._retry_at = -math.inf
         self._unknown_kid_fetch_at = -math.inf  # when the next one may begin
@@ -57,7 +58,7 @@ class KeyMachine:
 
     def due(self) -> float:
         """When the next fetch should begin; never while one runs."""
-        if self._in_flight_since is not None:
+        if self._in_flight:
             return math.inf
         scheduled = max(self._refresh_at, self._retry_at)
         return min(scheduled, self._unknown_kid_fetch_at) if self._sought and self.keys is not None else scheduled
@@ -66,14 +67,13 @@ class KeyMachine:
         """A fetch begins."""
         if now < max(self._refresh_at, self._retry_at):  # only an unknown kid asked for it
             self._unknown_kid_fetch_at = now + UNKNOWN_KID_SPACING
-        self._in_flight_since = now
+        self._in_flight, self._began_at = True, now
         self._sought_by_fetch = tuple(self._sought)
         self._sought.clear()
 
     def succeeded(self, keys: KeyList, lifetime: float) -> None:
         """It brought keys, good for `lifetime` seconds from its start."""
-        began = self._in_flight_since
-        assert began is not None
+        began, self._in_flight = self._began_at, False
         self.keys = keys
         self.loaded_at = began
         self.expires_at = began + lifetime
@@ -82,7 +82,6 @@ class KeyMachine:
         self._absent = frozenset(kid for kid in self._sought_by_fetch if not keys.knows(kid))
         self._sought = OrderedDict((kid, None) for kid in self._sought if not keys.knows(kid))
         self._failures, self._retry_at = 0, -math.inf
-        self._in_flight_since = None
 
     def failed(self, now: float) -> None:
         """It brought nothing; what is at hand stays."""
@@ -90,11 +89,11 @@ class KeyMachine:
         most = COLD_BACK_OFF if self.keys is None else WARM_BACK_OFF
         delay = min(most, FIRST_BACK_OFF * 2.0 ** min(self._failures - 1, 16))
         self._retry_at = now + delay * self._uniform(0.8, 1)
-        self._in_flight_since = None
+        self._in_flight = False
 
     def abandoned(self) -> None:
         """The process forked: the fetch that ran is the parent's."""
-        self._in_flight_since = None
+        self._in_flight = False
 
     def look_up(self, kid: str | None, alg: str, now: float, patience: float) -> Key | WaitUntil:
         """The key for a token. `patience` is how long after a fetch's start a request may wait while there are no keys.
@@ -105,31 +104,30 @@ class KeyMachine:
         """
         if not self.usable(now) or self.keys is None:
             return self._without_keys(kid, now, patience)
-        if self.keys.knows(kid) or kid in self._absent:
+        if kid is None or self.keys.knows(kid) or kid in self._absent:
             return self.keys.select(kid, alg)
-        assert kid is not None
         return self._unknown_kid(kid, now)
 
     def _without_keys(self, kid: str | None, now: float, patience: float) -> WaitUntil:
         if kid is not None:
             self._seek(kid)
-        if self._in_flight_since is None and now < self._retry_at:
+        if not self._in_flight and now < self._retry_at:
             raise self._unavailable(now)
         return self._wait(now, patience)
 
     def _unknown_kid(self, kid: str, now: float) -> WaitUntil:
         self._seek(kid)
-        if self._in_flight_since is not None or self.due() <= now:
+        if self._in_flight or self.due() <= now:
             return self._wait(now, UNKNOWN_KID_PATIENCE)
         if self._failures:
             raise self._unavailable(now)
         raise refusal("unknown_key", "no key has this kid, and the key endpoint was asked a moment ago")
 
     def _wait(self, now: float, patience: float) -> WaitUntil:
-        began = now if self._in_flight_since is None else self._in_flight_since
-        if now >= began + patience:
+        until = patience + (self._began_at if self._in_flight else now)
+        if now >= until:
             raise self._unavailable(now)
-        return WaitUntil(began + patience)
+        return WaitUntil(until)
 
     def _seek(self, kid: str) -> None:
         self._sought[kid] = None

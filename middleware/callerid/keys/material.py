@@ -24,9 +24,7 @@ _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 # Asymmetric only: an HMAC "public key" is a secret, and everybody has ours (CVE-2022-29217).
 ALGORITHMS = _RSA | frozenset(_CURVES.values()) | {"EdDSA"}
 _IMPLEMENTATIONS = {name: algorithm for name, algorithm in get_default_algorithms().items() if name in ALGORITHMS}
-_READERS = {
-    kty: _IMPLEMENTATIONS[alg].from_jwk for kty, alg in (("RSA", "RS256"), ("EC", "ES256"), ("OKP", "EdDSA"))
-}
+_READERS = {kty: _IMPLEMENTATIONS[alg].from_jwk for kty, alg in (("RSA", "RS256"), ("EC", "ES256"), ("OKP", "EdDSA"))}
 
 
 class UnusableKey(ValueError):
@@ -68,7 +66,7 @@ def key_from_jwk(jwk: dict[str, Any]) -> Key:
         raise UnusableKey("a key whose kid is no text")
     try:
         public_key = reader(jwk)
-    except Exception as error:  # whatever PyJWT and cryptography make of junk
+    except Exception as error:  # noqa: BLE001  (whatever PyJWT and cryptography make of junk)
         raise UnusableKey(f"a JWK that cannot be read ({type(error).__name__})") from None
     key = _key(kid, public_key)
     if "alg" not in jwk:
@@ -88,7 +86,7 @@ def key_from_pem(kid: str, pem: str) -> Key:
         raw = pem.encode()
         is_certificate = b"BEGIN CERTIFICATE" in raw
         public_key = x509.load_pem_x509_certificate(raw).public_key() if is_certificate else load_pem_public_key(raw)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (the same)
         raise UnusableKey(f"a PEM that cannot be read ({type(error).__name__})") from None
     return _key(kid, public_key)
 

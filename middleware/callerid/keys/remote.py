@@ -30,9 +30,7 @@ logger = logging.getLogger("callerid")
 class SuspendAwareClock:
     """Seconds that never go backwards and go on while the process is frozen, as Cloud Run does to it between requests."""
 
-    def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self._monotonic, self._wall = monotonic, wall
         self._lead_and_frozen = (wall() - monotonic(), 0.0)  # one tuple: threads that race store the same
 
@@ -65,6 +63,8 @@ class RemoteKeys:
         self._clock = clock or SuspendAwareClock()
         self._machine = KeyMachine(stale_if_error=stale_if_error)
         self._last_warning = float("-inf")
+        self._thread: threading.Thread | None
+        self._ended: Signal
         self._forget_parent()
         _instances.add(self)
 
@@ -135,7 +135,7 @@ class RemoteKeys:
             return self._parse(document), self._lifetime(headers)
         except (FetchError, KeyDocumentError) as error:
             self._warn(str(error))
-        except Exception as error:  # whatever it is, the thread that fetches must live
+        except Exception as error:  # noqa: BLE001  (whatever it is, the thread that fetches must live)
             self._warn(f"unexpected {type(error).__name__}")
         return None
 
@@ -150,7 +150,7 @@ class RemoteKeys:
         """Locks, thread and running fetch of a parent process are not ours; its keys are as good as ever."""
         self._changed = threading.Condition(threading.RLock())
         self._ended = Signal()
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self._machine.abandoned()
 
 

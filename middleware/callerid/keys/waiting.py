@@ -1,12 +1,15 @@
 """Waiting in the three worlds: a thread, an asyncio task, a trio task."""
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 __all__ = ["Signal", "call_later"]
+
+_Step = Callable[[], Awaitable[None]]
 
 
 class Signal:
@@ -38,10 +41,8 @@ class Signal:
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         self._on_set(lambda: _call_soon(loop.call_soon_threadsafe, event.set))
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            pass
 
     async def _wait_trio(self, trio: Any, seconds: float) -> None:
         event = trio.Event()
@@ -59,10 +60,8 @@ class Signal:
 
 
 def _call_soon(schedule: Callable[[Callable[[], object]], object], callback: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(RuntimeError):  # that loop has ended, and with it who waited
         schedule(callback)
-    except RuntimeError:  # that loop has ended, and with it who waited
-        pass
 
 
 def _running_trio() -> Any:
@@ -71,7 +70,7 @@ def _running_trio() -> Any:
     return trio if trio is not None and trio.lowlevel.in_trio_run() else None
 
 
-async def call_later(seconds: float, callback: Callable[[], Awaitable[None]], run: Callable[[], Awaitable[None]]) -> None:
+async def call_later(seconds: float, callback: _Step, run: _Step) -> None:
     """Run `run`; await `callback` beside it once `seconds` have passed, unless `run` has ended by then."""
     trio = _running_trio()
     if trio is not None:
@@ -90,7 +89,7 @@ async def call_later(seconds: float, callback: Callable[[], Awaitable[None]], ru
         await asyncio.wait([task])
 
 
-async def _call_later_trio(trio: Any, seconds: float, callback: Callable[[], Awaitable[None]], run: Callable[[], Awaitable[None]]) -> None:
+async def _call_later_trio(trio: Any, seconds: float, callback: _Step, run: _Step) -> None:
     async def timer() -> None:
         await trio.sleep(seconds)
         await callback()

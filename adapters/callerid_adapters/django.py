@@ -1,0 +1,219 @@
+"""Django: `CallerMiddleware` for the whole site, `allow_callers` for single views, system checks. Sync and async alike.
+
+`settings.CALLERID` is a Guard, or a dict of Guard's keywords. To have `manage.py check` look at it, put
+`"callerid_adapters.django.CallerIDConfig"` into `INSTALLED_APPS`.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import cache, wraps
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.handlers.asgi import ASGIRequest
+from django.core.signals import setting_changed
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from callerid import ConfigurationError, Guard, Refused
+from callerid.caller import Occasion
+from callerid.guard import Judgement, Request
+from callerid.handler import HandlerCheck
+from callerid.wsgi import wsgi_headers, wsgi_raw_path
+
+__all__ = ["CallerIDConfig", "CallerMiddleware", "allow_callers", "configured_guard", "django_request"]
+
+_MIDDLEWARE = "callerid_adapters.django.CallerMiddleware"
+_CORS = "corsheaders.middleware.CorsMiddleware"
+
+View = Callable[..., Any]
+
+
+@cache
+def configured_guard() -> Guard:
+    """The Guard of `settings.CALLERID`.
+
+    Raises:
+        ConfigurationError: when it is missing or wrong.
+    """
+    configured = getattr(settings, "CALLERID", None)
+    if configured is None:
+        raise ConfigurationError('settings.CALLERID: missing; set it to {"AUDIENCE": …, "CALLERS": […]} or to a Guard')
+    return configured if isinstance(configured, Guard) else Guard.from_mapping(configured, source="settings.CALLERID")
+
+
+def _on_setting_changed(*, setting: str, **_: Any) -> None:
+    if setting == "CALLERID":
+        configured_guard.cache_clear()
+
+
+setting_changed.connect(_on_setting_changed)  # override_settings in tests
+
+
+def django_request(guard: Guard, request: HttpRequest) -> Request:
+    """What a Guard has to know of a Django request. `path_info` is what Django's URL resolver matches."""
+    method = request.method or ""
+    if isinstance(request, ASGIRequest):  # its META merges headers that differ in `-` and `_` only
+        scope = request.scope
+        return Request(method, request.path_info, scope.get("raw_path"), scope["headers"], vars(request))
+    return Request(method, request.path_info, wsgi_raw_path(request.META), wsgi_headers(guard, request.META), vars(request))
+
+
+class CallerMiddleware:
+    """Judges every request before the views see it. The caller is then in `request.caller` and `callerid.current_caller()`.
+
+    `request.user` is left alone.
+
+    Raises:
+        ConfigurationError: when `settings.CALLERID` is missing or wrong.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.guard = configured_guard()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self._is_async:
+            return self.__acall__(request)
+        try:
+            judgement = self.guard.judge(django_request(self.guard, request))
+        except Refused as refused:
+            return _answer(refused)
+        occasion = _hand_over(request, judgement)
+        try:
+            return _finish(judgement, self.get_response(request))
+        except BaseException:
+            occasion.end()
+            raise
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            judgement = await self.guard.ajudge(django_request(self.guard, request))
+        except Refused as refused:
+            return _answer(refused)
+        occasion = _hand_over(request, judgement)
+        try:
+            return _finish(judgement, await self.get_response(request))
+        except BaseException:
+            occasion.end()
+            raise
+
+
+def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], View]:
+    """Only these members may call the view, beside what the Guard says of its route. For sync and async function views, and for
+    what `as_view()` returns.
+
+    Raises:
+        ConfigurationError: for an empty list, or a word that is no member.
+    """
+    compiled: WeakKeyDictionary[Guard, HandlerCheck] = WeakKeyDictionary()
+
+    def check() -> HandlerCheck:
+        guard = configured_guard()
+        if guard not in compiled:
+            compiled[guard] = HandlerCheck(guard, callers, optional=optional)
+        return compiled[guard]
+
+    if settings.configured:
+        check()  # so that a typo is found when the view is imported
+
+    def decorate(view: View) -> View:
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                plain = _plain(request)
+                try:
+                    bound = check()
+                    plain.caller = await bound.acall(django_request(bound.guard, plain))  # type: ignore[attr-defined]
+                except Refused as refused:
+                    return _answer(refused)
+                return await view(request, *args, **kwargs)
+
+            return guarded_async
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            plain = _plain(request)
+            try:
+                bound = check()
+                plain.caller = bound(django_request(bound.guard, plain))  # type: ignore[attr-defined]
+            except Refused as refused:
+                return _answer(refused)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+class CallerIDConfig(AppConfig):
+    """Registers the system checks."""
+
+    name = "callerid_adapters.django"
+    label = "callerid"
+
+    def ready(self) -> None:
+        checks.register(_check_guard, checks.Tags.security)
+        checks.register(_check_middleware, checks.Tags.security)
+
+
+def _check_guard(**_: Any) -> list[checks.CheckMessage]:
+    try:
+        configured_guard()
+    except ConfigurationError as error:
+        return [checks.Error(str(error), id="callerid.E001")]
+    return []
+
+
+def _check_middleware(**_: Any) -> list[checks.CheckMessage]:
+    order = list(settings.MIDDLEWARE)
+    if _MIDDLEWARE not in order:
+        hint = f'Put "{_MIDDLEWARE}" into MIDDLEWARE, after security and CORS, before everything else.'
+        return [checks.Warning("No callerid middleware: only views with allow_callers are guarded.", hint=hint, id="callerid.W001")]
+    if order.count(_MIDDLEWARE) > 1:
+        return [checks.Error("The callerid middleware is in MIDDLEWARE twice.", id="callerid.E002")]
+    if _CORS in order[order.index(_MIDDLEWARE) :]:
+        hint = f'Put "{_CORS}" before "{_MIDDLEWARE}": preflights carry no credentials, and refusals need its headers.'
+        return [checks.Warning("CORS comes after the callerid middleware.", hint=hint, id="callerid.W002")]
+    return []
+
+
+def _plain(request: HttpRequest) -> HttpRequest:
+    """Django's own request: REST framework's views get a wrapper around it."""
+    return cast(HttpRequest, getattr(request, "_request", request))
+
+
+def _hand_over(request: HttpRequest, judgement: Judgement) -> Occasion:
+    request.caller = judgement.caller  # type: ignore[attr-defined]
+    occasion = judgement.occasion = Occasion(judgement.caller)
+    return occasion
+
+
+def _finish(judgement: Judgement, response: HttpResponseBase) -> HttpResponseBase:
+    if judgement.is_private and not response.has_header("Cache-Control"):
+        response["Cache-Control"] = "private"
+    occasion, close = judgement.occasion, response.close
+
+    def close_and_forget() -> None:
+        try:
+            close()
+        finally:
+            if occasion is not None:
+                occasion.end()
+
+    response.close = close_and_forget  # type: ignore[method-assign]  # the server calls it when the last byte is out
+    return response
+
+
+def _answer(refused: Refused) -> HttpResponse:
+    return HttpResponse(refused.body, status=refused.status, headers=refused.headers)

@@ -1,0 +1,175 @@
+"""Flask: `CallerGuard`, an extension that guards the whole application, with decorators for single views and blueprints."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from callerid import ConfigurationError, Guard, Refused
+from callerid.caller import Occasion
+from callerid.guard import Judgement, Request
+from callerid.handler import HandlerCheck
+from callerid.wsgi import wsgi_request
+
+__all__ = ["CallerGuard"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_EXTENSION = "callerid"
+
+
+class CallerGuard:
+    """Guards a Flask application: `CallerGuard(guard).init_app(app)`, or `callers = CallerGuard()` and `init_app` later.
+
+    Without a Guard, `init_app` builds one from `app.config["CALLERID"]`, a dict of Guard's keywords. The caller is then in
+    `flask.g.caller` and `callerid.current_caller()`. Refusals are raised as `callerid.Refused` and answered as problem
+    documents, unless the application has an `errorhandler` for them.
+    """
+
+    def __init__(self, guard: Guard | None = None, *, app: Flask | None = None) -> None:
+        self._guard = guard
+        self._lists: list[_AllowList] = []
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask, guard: Guard | None = None) -> None:
+        """Guard every request of this application.
+
+        Raises:
+            ConfigurationError: without a Guard, for a second one, or for a mistake in a view's list.
+        """
+        if _EXTENSION in app.extensions:
+            raise ConfigurationError("this Flask application has a callerid Guard already; give it one")
+        guard = guard or self._guard or _configured(app)
+        for allow_list in self._lists:
+            allow_list.check_for(guard)
+        app.extensions[_EXTENSION] = _Guarded(self, guard)
+        _first(app, lambda: _judge(guard))
+        app.after_request_funcs.setdefault(None, []).insert(0, lambda response: _finish(guard, response))  # the last to run
+        app.teardown_request(lambda error: _forget(guard, error))
+        app.error_handler_spec[None][None].setdefault(Refused, _answer)
+
+    def allow(self, *callers: str, optional: bool = False) -> Callable[[View], View]:
+        """Only these members may call the view, beside what the Guard says of its route. Works for sync and async views.
+
+        Raises:
+            ConfigurationError: for an empty list, or a word that is no member; before `init_app`, `init_app` raises it.
+        """
+        allow_list = self._allow_list(callers, optional)
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                allow_list.enforce()
+                return current_app.ensure_sync(view)(*args, **kwargs)
+
+            return guarded  # type: ignore[return-value]
+
+        return decorate
+
+    def protect(self, blueprint: Blueprint, callers: Iterable[str], *, optional: bool = False) -> None:
+        """Only these members may call the blueprint's views. Raises as `allow`, and for a blueprint registered already."""
+        allow_list = self._allow_list(callers, optional)
+        try:
+            _first(blueprint, allow_list.enforce)
+        except AssertionError:  # Flask has copied the blueprint's functions; one more would never be called
+            message = f"protect: blueprint {blueprint.name!r} is registered already; protect it before that"
+            raise ConfigurationError(message) from None
+
+    def guard_for(self, app: Flask) -> Guard:
+        """The Guard that this extension has in an application.
+
+        Raises:
+            ConfigurationError: when it has none, since a list without a Guard that ran must not pass.
+        """
+        guarded = app.extensions.get(_EXTENSION)
+        guard = guarded.guard if guarded is not None and guarded.extension is self else self._guard
+        if guard is None:
+            raise ConfigurationError("a view has a list of callers, but no Guard: call init_app(app) on this CallerGuard")
+        return guard
+
+    def _allow_list(self, callers: Iterable[str], optional: bool) -> "_AllowList":
+        allow_list = _AllowList(self, callers, optional)
+        if self._guard is not None:
+            allow_list.check_for(self._guard)
+        self._lists.append(allow_list)
+        return allow_list
+
+
+class _Guarded:
+    """What this extension keeps of an application."""
+
+    def __init__(self, extension: CallerGuard, guard: Guard) -> None:
+        self.extension = extension
+        self.guard = guard
+
+
+class _AllowList:
+    """A view's list, compiled for the Guard of whichever application the view runs in."""
+
+    def __init__(self, extension: CallerGuard, callers: Iterable[str], optional: bool) -> None:
+        self._extension = extension
+        self._callers = callers if isinstance(callers, str) else list(callers)
+        self._optional = optional
+        self._checks: WeakKeyDictionary[Guard, HandlerCheck] = WeakKeyDictionary()
+
+    def check_for(self, guard: Guard) -> HandlerCheck:
+        check = self._checks.get(guard)
+        if check is None:
+            check = self._checks[guard] = HandlerCheck(guard, self._callers, optional=self._optional)
+        return check
+
+    def enforce(self) -> None:
+        guard = self._extension.guard_for(current_app)
+        g.caller = self.check_for(guard)(_request(guard))
+
+
+def _configured(app: Flask) -> Guard:
+    configured = app.config.get("CALLERID")
+    if configured is None:
+        raise ConfigurationError('init_app: no Guard; pass one, or set app.config["CALLERID"] to a dict of Guard\'s keywords')
+    return configured if isinstance(configured, Guard) else Guard.from_mapping(configured, source='app.config["CALLERID"]')
+
+
+def _first(scaffold: Flask | Blueprint, function: Callable[[], None]) -> None:
+    """Run this before every other function: nothing of the application runs for a request that is refused."""
+    scaffold.before_request(function)
+    functions = scaffold.before_request_funcs[None]
+    functions.insert(0, functions.pop())
+
+
+def _request(guard: Guard) -> Request:
+    return wsgi_request(guard, request.environ)
+
+
+def _judgement(guard: Guard) -> Judgement | None:
+    return guard.judgement_of(_request(guard))
+
+
+def _judge(guard: Guard) -> None:
+    judgement = guard.judge(_request(guard))
+    judgement.occasion = Occasion(judgement.caller)
+    g.caller = judgement.caller
+
+
+def _finish(guard: Guard, response: Response) -> Response:
+    judgement = _judgement(guard)
+    if judgement is not None:
+        if judgement.is_private and "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "private"
+        if judgement.occasion is not None:
+            response.call_on_close(judgement.occasion.end)
+    return response
+
+
+def _forget(guard: Guard, error: BaseException | None) -> None:
+    g.pop("caller", None)  # an application context around several requests keeps `g`
+    judgement = _judgement(guard)
+    if error is not None and judgement is not None and judgement.occasion is not None:
+        judgement.occasion.end()  # there may be no response to close
+
+
+def _answer(refused: Refused) -> Response:
+    return Response(refused.body, refused.status, refused.headers)
