@@ -1,0 +1,20 @@
+"""What every test may use: one issuer with real keys, and a clock that stands still until it is told to move."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from callerid.testing import FakeIssuer
+from tests.support import Clock
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[FakeIssuer]:
+    """An issuer under Google's name, shared by all tests: do not rotate its keys or take it down."""
+    with FakeIssuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
