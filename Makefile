@@ -1,0 +1,52 @@
+# make demo    the main job on real servers, with real tokens and a loopback issuer (HOLD=1 keeps it running)
+# make test    linters, types, and every test at the newest versions, with coverage
+# make lowest  the tests at the lowest supported versions
+# make package sdist and wheel, installed into an empty environment where the samples run
+
+PYTHON ?= python3.11
+VENV := .venv/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint types unit lowest package clean
+
+demo: .venv/demo
+	$(VENV) -m sample_apps.demo
+
+test: lint types unit
+
+lint: .venv/test
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+
+types: .venv/test
+	$(VENV) -m mypy
+	$(VENV) -m pyright
+
+unit: .venv/test
+	$(VENV) -m coverage erase
+	$(VENV) -m coverage run -m pytest
+	$(VENV) -m coverage combine --quiet
+	$(VENV) -m coverage report
+
+lowest: .venv-lowest/test
+	.venv-lowest/bin/python -m pytest -p no:randomly
+
+package: .venv/test
+	rm -rf dist
+	$(VENV) -m build --outdir dist .
+	$(VENV) tests/try_wheel.py dist
+
+.venv/%: pyproject.toml
+	test -x $(VENV) || $(PYTHON) -m venv .venv
+	$(VENV) -m pip install --quiet --upgrade pip
+	$(VENV) -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+.venv-lowest/test: pyproject.toml tests/lowest.txt
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
+	.venv-lowest/bin/python -m pip install --quiet --constraint tests/lowest.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-lowest dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""`search`, which `login` may not call."""

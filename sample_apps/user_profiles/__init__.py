@@ -1,0 +1,1 @@
+"""One receiving service in five stacks. Pick the module of yours; they answer alike."""

@@ -1,0 +1,61 @@
+"""`user-profiles` on Django: `gunicorn sample_apps.user_profiles.django_app:wsgi_app`, or `uvicorn …django_app:app`."""
+
+import secrets
+
+import django
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+from django.views.decorators.http import require_GET, require_http_methods
+
+from callerid import Guard, Route
+from callerid_adapters.django import allow_callers
+
+from .setup import editors
+
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    CALLERID=Guard.from_env(routes=[Route("/healthz", callers=["allUsers"])]),
+    INSTALLED_APPS=["callerid_adapters.django.CallerIDConfig"],
+    LOGGING_CONFIG=None,
+    MIDDLEWARE=["callerid_adapters.django.CallerMiddleware"],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY=secrets.token_hex(),
+)
+django.setup()
+
+
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@require_GET
+def whoami(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(request.caller.to_dict())  # type: ignore[attr-defined]
+
+
+@require_http_methods(["GET", "PUT", "DELETE"])
+def profile(request: HttpRequest, id: str) -> HttpResponse:
+    if request.method == "GET":
+        return JsonResponse({"id": id, "caller": request.caller.email})  # type: ignore[attr-defined]
+    return edit(request, id)  # type: ignore[no-any-return]
+
+
+@allow_callers(*editors())
+def edit(request: HttpRequest, id: str) -> HttpResponse:
+    if request.method == "DELETE":
+        return HttpResponse(status=204)
+    return JsonResponse({"id": id, "caller": request.caller.email})  # type: ignore[attr-defined]
+
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("whoami", whoami),
+    path("profiles/<str:id>", profile),
+]
+
+app = get_asgi_application()
+wsgi_app = get_wsgi_application()

@@ -1,0 +1,30 @@
+"""What the five stacks share: logging, and who may edit profiles."""
+
+import logging
+import os
+
+from callerid import ConfigurationError
+
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+
+
+def editors() -> list[str]:
+    """The members in `PROFILES_EDITORS`, comma-separated, each of whom must be in `CALLERID_CALLERS` too.
+
+    On a handler a list narrows what the Guard admits, so an editor whom the Guard refuses could edit in no stack that has the
+    rule there. Saying so at start beats a 403 in the night.
+
+    Raises:
+        ConfigurationError: when it is unset, or names somebody who is no caller.
+    """
+    names = _members("PROFILES_EDITORS")
+    if not names:
+        raise ConfigurationError("PROFILES_EDITORS: unset; name who may edit profiles, like user:ana@example.com")
+    strangers = sorted(set(names) - set(_members("CALLERID_CALLERS")))
+    if strangers:
+        raise ConfigurationError(f"PROFILES_EDITORS: {strangers[0]} is not in CALLERID_CALLERS; add it there too")
+    return names
+
+
+def _members(variable: str) -> list[str]:
+    return [word.strip() for word in os.environ.get(variable, "").split(",") if word.strip()]
