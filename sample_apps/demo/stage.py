@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -39,16 +40,12 @@ def audience_of(service: str) -> str:
 @contextmanager
 def services(issuer: FakeIssuer, ports: Mapping[str, int]) -> Iterator[dict[str, str]]:
     """All services, started and answering; the URL of each."""
+    urls = {service: f"http://127.0.0.1:{ports[service]}" for service in SERVERS}
     with ExitStack() as stack:
-        running = {}
         for service, command in SERVERS.items():
-            process = stack.enter_context(
-                _process([word.format(port=ports[service]) for word in command], _environment(issuer, service))
-            )
-            running[service] = process
-        for service, process in running.items():
-            _await_health(process, f"http://127.0.0.1:{ports[service]}")
-        yield {service: f"http://127.0.0.1:{ports[service]}" for service in SERVERS}
+            words = [word.format(port=ports[service]) for word in command]
+            stack.enter_context(server(words, _environment(issuer, service), urls[service]))
+        yield urls
 
 
 def free_port() -> int:
@@ -71,30 +68,28 @@ def _environment(issuer: FakeIssuer, service: str) -> dict[str, str]:
 
 
 @contextmanager
-def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=HOME, env=environment, text=True, stdout=quiet, stderr=subprocess.PIPE
-    )
-    log: list[str] = []
-    threading.Thread(target=lambda: log.extend(process.stderr or ()), daemon=True).start()
-    process.log = log  # type: ignore[attr-defined]
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
+def server(command: list[str], environment: Mapping[str, str], url: str) -> Iterator[None]:
+    """A server in a process of its own, from its first healthy answer on."""
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([sys.executable, "-m", *command], cwd=HOME, env=environment, stdout=log, stderr=log)
+        try:
+            if not _becomes_healthy(process, url):
+                log.seek(0)
+                raise SystemExit(f"{' '.join(command)} did not start:\n{log.read()}")
+            yield
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
 
 
-def _await_health(process: subprocess.Popen[str], url: str) -> None:
+def _becomes_healthy(process: subprocess.Popen[bytes], url: str) -> bool:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/healthz", trust_env=False).status_code == 200:
-                return
+            return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
         except httpx.TransportError:
-            time.sleep(0.1)
-    raise SystemExit(f"{url} did not start:\n" + "".join(process.log))  # type: ignore[attr-defined]
+            time.sleep(0.05)
+    return False
 
 
 @contextmanager
@@ -116,7 +111,7 @@ def token_desk(issuer: FakeIssuer, port: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", port), Desk) as server:
