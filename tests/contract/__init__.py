@@ -1,0 +1,1 @@
+"""One service, five stacks, real servers: they must answer alike."""
