@@ -1,10 +1,35 @@
 """Words and tools that the tests share."""
 
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from callerid import ConfigurationError, Refused
+
 LOGIN = "serviceAccount:login@shop.iam.gserviceaccount.com"
 SEARCH = "serviceAccount:search@shop.iam.gserviceaccount.com"
 STRANGER = "serviceAccount:mallory@evil.iam.gserviceaccount.com"
 ANA = "user:ana@example.com"
 AUDIENCE = "https://user-profiles.example"
+
+settings.register_profile("callerid", deadline=None)  # a slow machine is no failure
+settings.load_profile("callerid")
+
+
+def refuses(reason: str) -> pytest.RaisesExc[Refused]:
+    """Expect a refusal for this reason."""
+    return pytest.raises(Refused, check=lambda refused: refused.reason == reason)
+
+
+def complains(*words: str) -> pytest.RaisesExc[ConfigurationError]:
+    """Expect a configuration error whose sentence holds these words."""
+    return pytest.raises(ConfigurationError, check=lambda error: all(word in str(error) for word in words))
+
+
+def named(*cases: tuple[Any, ...]) -> list[Any]:
+    """Parameter sets, each of which begins with its name."""
+    return [pytest.param(*values, id=name) for name, *values in cases]
 
 
 class Clock:

@@ -82,7 +82,7 @@ class Bearer:
         for name, value in headers:
             if len(name) not in self._lengths:
                 continue
-            rank = self._ranks.get(_text(name).lower(), best)
+            rank = self._ranks.get(_text(name).lower(), len(self.headers))
             if rank < best:
                 best, found = rank, [value]
             elif rank == best and found:
