@@ -1,5 +1,6 @@
 """Words and tools that the tests share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +21,15 @@ settings.load_profile("callerid")
 def refuses(reason: str) -> pytest.RaisesExc[Refused]:
     """Expect a refusal for this reason."""
     return pytest.raises(Refused, check=lambda refused: refused.reason == reason)
+
+
+def reason(call: Callable[..., object], *arguments: object) -> str | None:
+    """Why this call refuses, `None` where it does not. Everything but a refusal escapes."""
+    try:
+        call(*arguments)
+    except Refused as refused:
+        return refused.reason
+    return None
 
 
 def complains(*words: str) -> pytest.RaisesExc[ConfigurationError]:

@@ -1,14 +1,15 @@
 """Which header decides, and what counts as a bearer token in it."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callerid import Header, Refused
+from callerid import Header
 from callerid.bearer import DEFAULT_HEADERS, Bearer, Credentials
-from tests.support import named, refuses
+from tests.support import complains, named, reason, refuses
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
 AUTHORIZATION, SERVERLESS, ASSERTION = "Authorization", "X-Serverless-Authorization", "X-Goog-IAP-JWT-Assertion"
@@ -150,24 +151,57 @@ def deciding(headers: list[Pair]) -> tuple[str, list[str]]:
 @example([(AUTHORIZATION, GOOD), (AUTHORIZATION, GOOD)])
 def test_only_our_error_escapes_and_what_is_accepted_has_one_spelling(headers: list[Pair]) -> None:
     key, values = deciding(headers)
-    try:
-        token = token_in(headers)
-    except Refused as refused:
-        assert (refused.reason, bool(values)) == ("malformed_credentials", True)
-        return
-    if token is None:
+    if reason(token_in, headers) == "malformed_credentials":
+        assert values
+    elif (token := token_in(headers)) is None:
         assert not values or (key == AUTHORIZATION.lower() and not values[0].lower().startswith("bearer "))
     else:
-        assert len(values) == 1
-        assert re.sub(" +", " ", values[0].strip(" \t"))[7:] == token
+        assert [re.sub(" +", " ", value.strip(" \t"))[7:] for value in values] == [token]
         assert token_in([(key, f"Bearer {token}")]) == token
 
 
 @given(st.text() | st.binary() | st.from_regex(r"[A-Za-z0-9._~+/-]+=*", fullmatch=True))
-@example(TOKEN)
-@example("")
 def test_only_our_error_escapes_a_bare_header(value: str | bytes) -> None:
-    try:
-        assert token_in([(ASSERTION, value)], BARE) == text(value).strip(" \t")
-    except Refused as refused:
-        assert refused.reason == "malformed_credentials"
+    whole = re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text(value).strip(" \t"))
+    assert reason(token_in, [(ASSERTION, value)], BARE) == (None if whole else "malformed_credentials")
+
+
+@pytest.mark.parametrize("name", ["", "X Y", "Authorization:", "Überschrift", "a\n", "a,b", 5, b"Authorization", None])
+def test_name_that_is_no_http_token_is_a_configuration_error(name: Any) -> None:
+    with complains("headers", "name" if name is not None else "None", "write it like 'Authorization'"):
+        Header(name)
+
+
+@pytest.mark.parametrize("scheme", ["", "Bearer ", "Be arer", 5])
+def test_scheme_that_is_no_http_token_is_a_configuration_error(scheme: Any) -> None:
+    with complains("headers", "scheme", "no HTTP token"):
+        Header(AUTHORIZATION, scheme)
+
+
+@pytest.mark.parametrize("issuers", [(), [], "https://issuer.example", 5])
+def test_issuers_that_are_no_list_of_issuers_are_a_configuration_error(issuers: Any) -> None:
+    with complains("headers", ASSERTION, "issuers", "list"):
+        Header(ASSERTION, None, issuers)
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    named(
+        ("none", [], ["at least one"]),
+        ("the same twice", ["Authorization", "authorization"], ["only once"]),
+        ("text in place of a list", "Authorization", ["'Authorization'", "no list"]),
+        ("nothing that can be listed", 5, ["5", "no list"]),
+        ("something that is no header", ["Authorization", 5], ["5", "no header"]),
+    ),
+)
+def test_headers_that_cannot_be_meant_are_a_configuration_error(headers: Any, words: list[str]) -> None:
+    with complains("headers", *words):
+        Bearer(headers)
+
+
+def test_issuers_of_a_header_are_kept() -> None:
+    assert Header(ASSERTION, None, ["https://issuer.example"]).issuers == ("https://issuer.example",)  # type: ignore[arg-type]
+
+
+def test_headers_may_be_names() -> None:
+    assert Bearer(name for name in (SERVERLESS, AUTHORIZATION)).headers == DEFAULT_HEADERS

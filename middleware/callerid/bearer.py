@@ -5,7 +5,7 @@ Cloud Run checks only `X-Serverless-Authorization` where both are there, and pas
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from callerid.errors import ConfigurationError, Refused, refusal
@@ -26,7 +26,7 @@ class Header:
     are the only issuers accepted in this header, and this kind of header is the only one in which they are accepted.
 
     Raises:
-        ConfigurationError: for a name or scheme that is no RFC 9110 token.
+        ConfigurationError: for a name or scheme that is no RFC 9110 token, and for an empty `issuers`.
     """
 
     name: str
@@ -35,9 +35,11 @@ class Header:
 
     def __post_init__(self) -> None:
         for field, text in (("name", self.name), ("scheme", self.scheme)):
-            if text is not None and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
+            if (field, text) != ("scheme", None) and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
                 raise ConfigurationError(f"headers: {field} {text!r} is no HTTP token; write it like 'Authorization'")
         if self.issuers is not None:
+            if isinstance(self.issuers, str) or not isinstance(self.issuers, Collection) or not self.issuers:
+                raise ConfigurationError(f"headers: {self.name}: issuers {self.issuers!r} is no list of at least one issuer")
             object.__setattr__(self, "issuers", tuple(self.issuers))
 
     @property
@@ -64,8 +66,10 @@ class Credentials:
 class Bearer:
     """Finds the deciding header among a request's headers, and the token in it."""
 
-    def __init__(self, headers: Sequence[Header] = DEFAULT_HEADERS) -> None:
-        self.headers = tuple(headers)
+    def __init__(self, headers: Iterable[str | Header] = DEFAULT_HEADERS) -> None:
+        if isinstance(headers, str) or not isinstance(headers, Iterable):
+            raise ConfigurationError(f"headers: {headers!r} is no list; write it in brackets")
+        self.headers = tuple(map(_header, headers))
         self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
         self._lengths = frozenset(map(len, self._ranks))
         if not self.headers or len(self._ranks) != len(self.headers):
@@ -113,6 +117,12 @@ class Bearer:
         if not _B64TOKEN.fullmatch(value):
             raise _malformed(header, "what it holds is not one b64token (RFC 6750 section 2.1)")
         return value
+
+
+def _header(header: object) -> Header:
+    if not isinstance(header, str | Header):
+        raise ConfigurationError(f"headers: {header!r} is no header; write 'Authorization' or Header(…)")
+    return Header(header) if isinstance(header, str) else header
 
 
 def _text(value: str | bytes) -> str:

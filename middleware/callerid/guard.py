@@ -101,7 +101,7 @@ class Guard:
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self.bearer = Bearer([Header(header) if isinstance(header, str) else header for header in headers])
+        self.bearer = Bearer(headers)
         self.verifier = Verifier(
             [google()] if issuers is None else issuers,
             audience=audience,
@@ -138,7 +138,8 @@ class Guard:
             ConfigurationError: also for an unknown `CALLERID_…` name, and for a field that two sources give.
         """
         with settings.naming_variables():
-            return cls(**{"environ": environ} | settings.from_env(environ, overrides))
+            keywords = settings.from_env(environ, overrides)
+            return cls(**keywords, environ=environ)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **overrides: Any) -> Self:
