@@ -69,7 +69,7 @@ class Bearer:
     def __init__(self, headers: Iterable[str | Header] = DEFAULT_HEADERS) -> None:
         if isinstance(headers, str) or not isinstance(headers, Iterable):
             raise ConfigurationError(f"headers: {headers!r} is no list; write it in brackets")
-        self.headers = tuple(map(_header, headers))
+        self.headers: tuple[Header, ...] = tuple(map(_header, headers))
         self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
         self._lengths = frozenset(map(len, self._ranks))
         if not self.headers or len(self._ranks) != len(self.headers):

@@ -105,7 +105,7 @@ class CallerUser:
     is_active = True
 
     def __init__(self, caller: Caller | None) -> None:
-        self.caller = caller
+        self.caller: Caller | None = caller
 
     @property
     def is_authenticated(self) -> bool:
@@ -120,7 +120,15 @@ class CallerUser:
         """The caller's member; empty for nobody."""
         return "" if self.caller is None else self.caller.member
 
-    display_name = username = pk = identity
+    @property
+    def display_name(self) -> str:
+        """Starlette's name for it."""
+        return self.identity
+
+    @property
+    def pk(self) -> str:
+        """Django's name for it; REST framework's throttles count by it."""
+        return self.identity
 
     def __str__(self) -> str:
         return self.identity
@@ -147,8 +155,8 @@ class Occasion:
     __slots__ = ("_before", "caller", "over")
 
     def __init__(self, caller: Caller | None) -> None:
-        self.caller = caller
-        self.over = False
+        self.caller: Caller | None = caller
+        self.over: bool = False
         self._before = _current.get()
         _current.set(self)
 

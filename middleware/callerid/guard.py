@@ -101,8 +101,8 @@ class Guard:
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self.bearer = Bearer(headers)
-        self.verifier = Verifier(
+        self.bearer: Bearer = Bearer(headers)
+        self.verifier: Verifier = Verifier(
             [google()] if issuers is None else issuers,
             audience=audience,
             headers=self.bearer.headers,

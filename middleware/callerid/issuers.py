@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.errors import ConfigurationError
 from callerid.keys import KeySet, StaticKeys
-from callerid.keys.fetch import Fetcher, lifetime_of
+from callerid.keys.fetch import MAX_LIFETIME, MIN_LIFETIME, Fetcher, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, parse_jwks, parse_pem_map
 from callerid.keys.material import ALGORITHMS
 from callerid.keys.remote import RemoteKeys
@@ -33,6 +33,7 @@ class Issuer:
     `has_google_email_authority` believes it for every address, as Google is believed for Google's tokens.
 
     `stale_if_error` is how long keys past their lifetime still serve while the endpoint fails, in seconds (0: not at all).
+    `max_key_age` bounds the lifetime that the endpoint states for its keys, in seconds (60 to 86400).
     `ca_file` is a PEM file of certificate authorities for the key endpoint, in place of the system's.
 
     Raises:
@@ -50,6 +51,7 @@ class Issuer:
     email_domains: Collection[str] = ()
     has_google_email_authority: bool = False
     stale_if_error: float = STALE_IF_ERROR
+    max_key_age: float = MAX_LIFETIME
     ca_file: str | None = None
     key_set: KeySet = field(init=False, repr=False, compare=False)
 
@@ -64,6 +66,8 @@ class Issuer:
         self._check_email_domains()
         if isinstance(self.stale_if_error, bool) or not 0 <= self.stale_if_error <= STALE_IF_ERROR * 4:
             raise ConfigurationError("stale_if_error: give seconds from 0 to 86400")
+        if isinstance(self.max_key_age, bool) or not MIN_LIFETIME <= self.max_key_age <= MAX_LIFETIME:
+            raise ConfigurationError(f"max_key_age: give seconds from {MIN_LIFETIME:.0f} to {MAX_LIFETIME:.0f}")
         object.__setattr__(self, "key_set", self._open_keys())
 
     @property
@@ -109,7 +113,10 @@ class Issuer:
             return _static(self.keys) if isinstance(self.keys, Mapping) else self.keys
         parse = parse_jwks if self.jwks_uri is not None else parse_pem_map
         fetch = Fetcher(self.jwks_uri or self.pem_uri or "", ca_file=self.ca_file)
-        return RemoteKeys(fetch, parse, lifetime_of, stale_if_error=float(self.stale_if_error))
+        return RemoteKeys(fetch, parse, self._lifetime, stale_if_error=self.stale_if_error)
+
+    def _lifetime(self, headers: Mapping[str, str]) -> float:
+        return min(lifetime_of(headers), self.max_key_age)
 
     @property
     def key_host(self) -> str | None:

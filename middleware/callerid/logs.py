@@ -13,7 +13,7 @@ from callerid.errors import Refused
 
 __all__ = ["RefusalLog", "logger", "shown"]
 
-logger = logging.getLogger("callerid")
+logger: logging.Logger = logging.getLogger("callerid")
 
 MOST_CHARACTERS = 128
 PAUSE = 60.0  # seconds between two warnings for one reason

@@ -104,8 +104,8 @@ class MemberReader:
         *,
         consumer_accounts: bool = False,
     ) -> None:
-        self.issuers = {issuer.issuer: issuer for issuer in issuers}
-        self.consumer_accounts = consumer_accounts
+        self.issuers: dict[str, Issuer] = {issuer.issuer: issuer for issuer in issuers}
+        self.consumer_accounts: bool = consumer_accounts
         self._groups = dict(groups or {})
         for name in self._groups:
             _check_group_name(name)

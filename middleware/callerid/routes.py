@@ -120,7 +120,7 @@ class RouteTable:
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self.routes = tuple(routes)
+        self.routes: tuple[Route, ...] = tuple(routes)
         self._root = _Node()
         for index, route in enumerate(self.routes):
             if not isinstance(route, Route):

@@ -40,6 +40,7 @@ _ISSUER_FIELDS = (
     "email_domains",
     "has_google_email_authority",
     "stale_if_error",
+    "max_key_age",
     "ca_file",
 )
 

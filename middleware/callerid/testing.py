@@ -53,13 +53,13 @@ class FakeIssuer:
         self._clock = clock
         self._keys: dict[str, Any] = {}
         self.published: list[str] = []
-        self.kid = self.add_key()
+        self.kid: str = self.add_key()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.jwks_uri = f"{self.url}/jwks"
-        self.pem_uri = f"{self.url}/certs"
+        self.url: str = f"http://127.0.0.1:{self._server.server_port}"
+        self.jwks_uri: str = f"{self.url}/jwks"
+        self.pem_uri: str = f"{self.url}/certs"
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +155,7 @@ class FakeIssuer:
 
     def _jwk(self, kid: str) -> dict[str, Any]:
         public_key = self._keys[kid].public_key()
-        to_jwk = RSAAlgorithm.to_jwk if isinstance(public_key, rsa.RSAPublicKey) else ECAlgorithm.to_jwk
+        to_jwk: Any = RSAAlgorithm.to_jwk if isinstance(public_key, rsa.RSAPublicKey) else ECAlgorithm.to_jwk
         jwk: dict[str, Any] = to_jwk(public_key, as_dict=True)
         return jwk | {"kid": kid, "alg": self.algorithm, "use": "sig"}
 

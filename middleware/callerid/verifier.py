@@ -76,7 +76,7 @@ class Verifier:
         remember_bytes: int = 16 * 1024 * 1024,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.issuers = tuple(issuers)
+        self.issuers: tuple[Issuer, ...] = tuple(issuers)
         if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_LEEWAY:
             raise ConfigurationError(f"leeway: {leeway!r} is not a number of seconds from 0 to {MAX_LEEWAY:.0f}")
         self._leeway = leeway
@@ -264,7 +264,7 @@ def _audiences(
     """Each issuer's audiences: they never cross issuers, since each issuer decides whom it gives which audience."""
     if audience is not None:
         audience = audiences("audience", audience)
-        if len(issuers) > 1 or issuers[0].audience is not None:
+        if len(issuers) > 1 or any(issuer.audience is not None for issuer in issuers):
             raise ConfigurationError("audience: say it once: here for a single issuer, else at each Issuer(audience=…)")
     return {issuer: _checked_audiences(issuer, issuer.audience or audience, allow_shared) for issuer in issuers}
 

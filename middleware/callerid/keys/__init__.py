@@ -13,15 +13,19 @@ class KeySet(Protocol):
 
     def find(self, kid: str | None, alg: str) -> Key:
         """The key for a token's header; may block. Raises `Unauthenticated` or `KeysUnavailable`."""
+        ...
 
     async def afind(self, kid: str | None, alg: str) -> Key:
         """The same for a task; may suspend, never blocks."""
+        ...
 
     def holds(self, key: Key) -> bool:
         """Whether this very key, id and material, may verify now. Never waits."""
+        ...
 
     def refresh(self) -> None:
         """Let a fetch that is due begin in the background. Returns at once."""
+        ...
 
 
 class StaticKeys:

@@ -1,7 +1,7 @@
 """A set of keys as one document states it: reading it and choosing from it. Pure: no clock, no network."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from callerid.errors import refusal
@@ -23,12 +23,12 @@ class KeyList:
             same_id = self._by_kid.setdefault(key.kid, [])
             if key not in same_id:
                 same_id.append(key)
-        self.skipped = tuple(skipped)
+        self.skipped: tuple[str, ...] = tuple(skipped)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._by_kid.get(key.kid, ())
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Key]:
         return (key for same_id in self._by_kid.values() for key in same_id)
 
     def knows(self, kid: str | None) -> bool:

@@ -41,8 +41,9 @@ class KeyMachine:
         self._stale_if_error = stale_if_error
         self._uniform = uniform
         self.keys: KeyList | None = None
-        self.loaded_at = self._usable_until = self._refresh_at = -math.inf
-        self.expires_at = -math.inf
+        self.loaded_at: float = -math.inf
+        self.expires_at: float = -math.inf
+        self._usable_until = self._refresh_at = -math.inf
         self._in_flight = False
         self._began_at = -math.inf
         self._failures = 0

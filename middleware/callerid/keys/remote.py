@@ -24,7 +24,7 @@ ASYNC_PATIENCE = 5.0  # seconds after the first load's start that a task waits f
 THREAD_PATIENCE = 2.0  # a WSGI server's threads are few, and /healthz needs one
 FREEZE = 1.0  # seconds that the wall clock may run ahead before it means that the process stood still
 
-logger = logging.getLogger("callerid")
+_logger = logging.getLogger("callerid")
 
 
 class SuspendAwareClock:
@@ -144,7 +144,7 @@ class RemoteKeys:
         if now - self._last_warning >= 60:
             self._last_warning = now
             state = "the last good keys serve on" if self._machine.usable(now) else "tokens are answered 503"
-            logger.warning("callerid cannot fetch keys: %s; %s", problem, state)
+            _logger.warning("callerid cannot fetch keys: %s; %s", problem, state)
 
     def _forget_parent(self) -> None:
         """Locks, thread and running fetch of a parent process are not ours; its keys are as good as ever."""
