@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from callerid.errors import ConfigurationError, Refused, refusal
 
-__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "Bearer", "Credentials", "Header", "HeaderPairs"]
+__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs"]
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
@@ -49,6 +49,7 @@ class Header:
 
 
 AUTHORIZATION = Header("Authorization")
+IAP_HEADER = "X-Goog-IAP-JWT-Assertion"
 DEFAULT_HEADERS = (Header("X-Serverless-Authorization"), AUTHORIZATION)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from callerid import settings
-from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, Bearer, Header, HeaderPairs
+from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, HeaderPairs
 from callerid.caller import Caller, Occasion
 from callerid.caveats import caveats
 from callerid.errors import ConfigurationError, Refused, refusal
@@ -113,6 +113,7 @@ class Guard:
             remember_bytes=remember_bytes,
             clock=clock,
         )
+        self.header_names: tuple[str, ...] = (*(header.name for header in self.bearer.headers), IAP_HEADER)
         self._leeway = leeway
         self._clock = clock
         self._reader = MemberReader(self.verifier.issuers, groups, consumer_accounts=consumer_accounts)
@@ -169,11 +170,11 @@ class Guard:
         Raises:
             Refused: when it may not pass; `status`, `headers` and `body` are a complete answer.
         """
-        return self.judge(Request(method, path, None, headers, {})).caller
+        return self.judge(Request(method, path, None, list(headers), {})).caller
 
     async def acheck(self, method: str, path: str, headers: HeaderPairs) -> Caller | None:
         """The same for a task; never blocks the loop. Raises as `check`."""
-        return (await self.ajudge(Request(method, path, None, headers, {}))).caller
+        return (await self.ajudge(Request(method, path, None, list(headers), {}))).caller
 
     def prefetch(self) -> None:
         """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails."""
@@ -220,12 +221,12 @@ class Guard:
     def identify(self, request: Request) -> Verified:
         """Whose token the request bears, whatever its route. Raises `Refused`."""
         token, header = self._token(request)
-        return self.verifier.recall(token, header) or self.verifier.examine(token, header)
+        return self._vouched(request, self.verifier.recall(token, header) or self.verifier.examine(token, header))
 
     async def aidentify(self, request: Request) -> Verified:
         """The same for a task."""
         token, header = self._token(request)
-        return self.verifier.recall(token, header) or await self.verifier.aexamine(token, header)
+        return self._vouched(request, self.verifier.recall(token, header) or await self.verifier.aexamine(token, header))
 
     def admit(self, rule: Rule, verified: Verified) -> Verified:
         """Let a verified caller pass that the rule admits. Raises `Forbidden`."""
@@ -257,12 +258,24 @@ class Guard:
                 return self._rules[index]
         return self._callers
 
+    def _vouched(self, request: Request, verified: Verified) -> Verified:
+        """Beside IAP's header Cloud Run has checked the token of IAP's own account, and not this one."""
+        beside_iap = verified.caller.verified_by == "cloud_run_iam" and any(map(_is_iap, request.headers))
+        if beside_iap:
+            raise refusal("signature_removed", f"beside {IAP_HEADER}, so Cloud Run has not checked this token")
+        return verified
+
     def _token(self, request: Request) -> tuple[str, Header]:
         credentials = self.bearer.credentials(request.headers)
         token = None if credentials is None else self.bearer.token(credentials)
         if credentials is None or token is None:
             raise refusal("missing_credentials")
         return token, credentials.header
+
+
+def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:
+    name = header[0] if isinstance(header[0], str) else header[0].decode("latin-1")
+    return name.lower() == IAP_HEADER.lower()
 
 
 def _check_cloud_run(guard: Guard, callers: Members, environ: Mapping[str, str]) -> None:

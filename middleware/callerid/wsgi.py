@@ -30,7 +30,7 @@ def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
 
 def wsgi_headers(guard: Guard, environ: "WSGIEnvironment") -> list[tuple[str, str]]:
     """The headers that the Guard looks at; a server has joined duplicates with commas."""
-    named = ((header.name, f"HTTP_{header.name.upper().replace('-', '_')}") for header in guard.bearer.headers)
+    named = ((name, f"HTTP_{name.upper().replace('-', '_')}") for name in guard.header_names)
     return [(name, environ[variable]) for name, variable in named if variable in environ]
 
 
