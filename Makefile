@@ -21,6 +21,8 @@ lint: .venv/test
 types: .venv/test
 	$(VENV) -m mypy
 	$(VENV) -m pyright
+	export PATH=$(CURDIR)/.venv/bin:$$PATH PYTHONPATH=middleware:adapters; \
+	for package in callerid callerid_adapters; do pyright --verifytypes $$package --ignoreexternal || exit 1; done
 
 unit: .venv/test
 	$(VENV) -m coverage erase
@@ -34,7 +36,7 @@ lowest: .venv-lowest/test
 package: .venv/test
 	rm -rf dist
 	$(VENV) -m build --outdir dist .
-	$(VENV) tests/try_wheel.py dist
+	$(VENV) .ci/try_wheel.py dist
 
 .venv/%: pyproject.toml
 	test -x $(VENV) || $(PYTHON) -m venv .venv

@@ -7,6 +7,8 @@ import pytest
 from callerid.testing import FakeIssuer
 from tests.support import Clock
 
+pytest_plugins = ["tests.stacks"]
+
 
 @pytest.fixture(scope="session")
 def issuer() -> Iterator[FakeIssuer]:

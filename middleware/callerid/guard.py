@@ -113,7 +113,7 @@ class Guard:
             remember_bytes=remember_bytes,
             clock=clock,
         )
-        self.header_names: tuple[str, ...] = (*(header.name for header in self.bearer.headers), IAP_HEADER)
+        self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()})
         self._leeway = leeway
         self._clock = clock
         self._reader = MemberReader(self.verifier.issuers, groups, consumer_accounts=consumer_accounts)

@@ -1,9 +1,10 @@
 """Run the story, print it, and fail when any answer is not the designed one. With `HOLD=1` the services stay up afterwards."""
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import httpx
@@ -57,13 +58,13 @@ SCENES = [
 ]
 
 
-def main() -> int:
+def main(scenes: Sequence[Scene] = SCENES) -> int:
     """Play the story; 0 when every answer was the designed one."""
     hold = os.environ.get("HOLD", "0") not in ("", "0")
     ports = HOLD_PORTS if hold else {name: free_port() for name in HOLD_PORTS}
     console = Console(width=None if sys.stdout.isatty() else 150)
     with FakeIssuer() as issuer, token_desk(issuer, ports["desk"]) as desk, services(issuer, ports) as urls:
-        wrong = _play(console, issuer, urls) + _play_login(console, desk, urls)
+        wrong = _play(console, issuer, urls, scenes) + _play_login(console, desk, urls)
         if wrong:
             console.print(f"[bold red]{wrong} answers are not the designed ones.[/]")
             return 1
@@ -73,11 +74,11 @@ def main() -> int:
     return 0
 
 
-def _play(console: Console, issuer: FakeIssuer, urls: Mapping[str, str]) -> int:
+def _play(console: Console, issuer: FakeIssuer, urls: Mapping[str, str], scenes: Sequence[Scene]) -> int:
     table = Table("who", "what", *STACKS, "why", title="user-profiles, three times", row_styles=["", "on grey11"])
     wrong = 0
     with httpx.Client(trust_env=False) as client:
-        for scene in SCENES:
+        for scene in scenes:
             answers = [_ask(client, issuer, urls[stack], scene) for stack in STACKS]
             right = [answer == (scene.status, scene.reason) for answer in answers]
             wrong += right.count(False)
@@ -98,12 +99,9 @@ def _ask(client: httpx.Client, issuer: FakeIssuer, url: str, scene: Scene) -> tu
 
 def _reason(response: httpx.Response) -> str:
     """The refusal's reason; FastAPI renders its own body where a handler's list refuses, so there the challenge has to do."""
-    if response.is_success:
-        return ""
-    problem = response.json()
-    if "reason" in problem:
-        return str(problem["reason"])
-    return "caller_not_allowed" if "insufficient_scope" in response.headers.get("WWW-Authenticate", "") else str(problem)
+    if response.headers.get("Content-Type") == "application/problem+json":
+        return str(response.json()["reason"])
+    return "caller_not_allowed" if "insufficient_scope" in response.headers.get("WWW-Authenticate", "") else ""
 
 
 def _play_login(console: Console, desk: str, urls: Mapping[str, str]) -> int:
@@ -128,9 +126,10 @@ def _cell(status: int, reason: str, right: bool) -> str:
 def _hold(console: Console, ports: Mapping[str, int]) -> None:
     console.print("The services stay up until Ctrl-C:", *(f"{name} http://127.0.0.1:{ports[name]}" for name in SERVERS), sep="\n  ")
     console.print(f"Tokens: curl -s http://127.0.0.1:{ports['desk']}/token/login")
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM} if os.environ.get("HOLD") else set())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the services are ended, too
     sys.exit(main())

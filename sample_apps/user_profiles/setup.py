@@ -20,8 +20,9 @@ def editors() -> list[str]:
     names = _members("PROFILES_EDITORS")
     if not names:
         raise ConfigurationError("PROFILES_EDITORS: unset; name who may edit profiles, like user:ana@example.com")
-    strangers = sorted(set(names) - set(_members("CALLERID_CALLERS")))
-    if strangers:
+    callers = _members("CALLERID_CALLERS")
+    strangers = [name for name in names if name not in callers]
+    if callers and strangers:  # without callers the Guard has more to say
         raise ConfigurationError(f"PROFILES_EDITORS: {strangers[0]} is not in CALLERID_CALLERS; add it there too")
     return names
 

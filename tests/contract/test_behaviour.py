@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from callerid.testing import FakeIssuer
-from tests.contract.conftest import STACKS, Start
 from tests.contract.wire import Headers, exchange
+from tests.stacks import STACKS, Start
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER
 
 Make = Callable[[FakeIssuer], Headers]

@@ -4,8 +4,8 @@ import pytest
 from sample_apps.demo.stage import free_port
 
 from callerid.testing import FakeIssuer
-from tests.contract.conftest import ONE_SERVER_EACH, Start
 from tests.contract.wire import exchange
+from tests.stacks import ONE_SERVER_EACH, Start
 from tests.support import AUDIENCE, LOGIN
 
 

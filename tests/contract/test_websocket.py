@@ -7,7 +7,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from callerid.testing import FakeIssuer
-from tests.contract.conftest import WEBSOCKET_STACKS, Start
+from tests.stacks import WEBSOCKET_STACKS, Start
 from tests.support import AUDIENCE, LOGIN, STRANGER
 
 

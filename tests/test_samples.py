@@ -1,0 +1,72 @@
+"""The demo and the sample services beside what the contract test shows of them: the login caller, and mistakes at start."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from sample_apps.demo.__main__ import Scene, main
+from sample_apps.demo.stage import server, token_desk
+
+from callerid.testing import FakeIssuer
+from tests.stacks import Start
+from tests.support import AUDIENCE
+
+ROOT = Path(__file__).parents[1]
+
+
+def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLERID_")}
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, cwd=ROOT, env=clean | environment, capture_output=True, text=True, check=False)
+
+
+def test_the_demo_shows_every_answer_as_designed() -> None:
+    demo = _run("sample_apps.demo")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    assert "Every answer is the designed one." in demo.stdout
+    assert {"login", "editor", "stranger", "signature_removed", "FastAPI", "Flask", "Django"} <= set(
+        demo.stdout.replace(":", " ").split()
+    )
+
+
+def test_the_demo_fails_for_another_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", "")  # the demo sets it
+    assert main([Scene("login", "GET", "/nowhere", 200, "", "is not there")]) == 1
+    assert "3 answers are not the designed ones." in capsys.readouterr().out
+
+
+def test_login_calls_with_a_token_from_its_metadata_server(start: Start, issuer: FakeIssuer) -> None:
+    port = start("fastapi-uvicorn", issuer.jwks_uri)
+    with token_desk(issuer, 0) as desk:
+        login = _run("sample_apps.login", AUDIENCE, f"http://127.0.0.1:{port}/profiles/7", GCE_METADATA_HOST=desk)
+        nobody = httpx.get(f"http://{desk}/token/nobody", trust_env=False)
+    assert login.stdout == '200 {"id":"7","caller":"login@shop.iam.gserviceaccount.com"}\n'
+    assert nobody.status_code == 404
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    with pytest.raises(SystemExit, match="No module named"), server(["no.such.module"], dict(os.environ), "http://127.0.0.1:1"):
+        pytest.fail("it started")  # pragma: no cover
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"PROFILES_EDITORS": ""}, "PROFILES_EDITORS: unset"),
+        ({"PROFILES_EDITORS": "user:bob@example.com"}, "user:bob@example.com is not in CALLERID_CALLERS"),
+        ({"CALLERID_AUDIENCE": ""}, "CALLERID_AUDIENCE: audience: empty"),
+        ({"CALLERID_CALLERS": " , "}, "CALLERID_CALLERS: callers: empty"),
+        ({"CALLERID_AUDIENCES": AUDIENCE}, "did you mean CALLERID_AUDIENCE?"),
+    ],
+    ids=["no editors", "an editor who may not call", "no audience", "no callers", "a typo"],
+)
+@pytest.mark.parametrize("stack", ["fastapi_app", "flask_app", "django_app", "asgi_app", "wsgi_app"])
+def test_a_mistake_stops_the_start(stack: str, environment: Mapping[str, str], message: str) -> None:
+    right = {"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": "user:ana@example.com", "PROFILES_EDITORS": "user:ana@example.com"}
+    started = _run(f"sample_apps.user_profiles.{stack}", **(right | dict(environment)))
+    assert started.returncode == 1
+    assert message in started.stderr
