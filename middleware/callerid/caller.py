@@ -26,6 +26,9 @@ class Claims(Mapping[str, Any]):
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("claims are immutable")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("claims are immutable")
+
     def __getitem__(self, name: str) -> Any:
         return self._members[name]
 
@@ -157,7 +160,8 @@ class Occasion:
     def __init__(self, caller: Caller | None) -> None:
         self.caller: Caller | None = caller
         self.over: bool = False
-        self._before = _current.get()
+        before = _current.get()
+        self._before = None if before is None or before.over else before  # or those that ended elsewhere would add up
         _current.set(self)
 
     def end(self) -> None:
