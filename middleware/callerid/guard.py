@@ -86,7 +86,7 @@ class Guard:
     def __init__(
         self,
         *,
-        callers: Iterable[str],
+        callers: Iterable[str] = (),
         audience: str | Iterable[str] | None = None,
         routes: Iterable[Route] = (),
         groups: Mapping[str, Sequence[str]] | None = None,
@@ -138,9 +138,9 @@ class Guard:
         Raises:
             ConfigurationError: also for an unknown `CALLERID_…` name, and for a field that two sources give.
         """
-        with settings.naming_variables():
-            keywords = settings.from_env(environ, overrides)
-            return cls(**keywords, environ=environ)
+        keywords, origins = settings.from_env(environ, overrides)
+        with settings.naming_fields(origins):
+            return cls(environ=environ, **keywords)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **overrides: Any) -> Self:
@@ -149,8 +149,9 @@ class Guard:
         Raises:
             ConfigurationError: also for an unreadable file, an unknown word, and a field that two sources give.
         """
-        with settings.naming_source(str(path)):
-            return cls(**settings.from_file(path, overrides))
+        keywords, origins = settings.from_file(path, overrides)
+        with settings.naming_fields(origins):
+            return cls(**keywords)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, source: str) -> Self:

@@ -13,7 +13,7 @@ from callerid.errors import ConfigurationError
 from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
 from callerid.routes import Route
 
-__all__ = ["from_env", "from_file", "from_mapping", "naming_source", "naming_variables"]
+__all__ = ["from_env", "from_file", "from_mapping", "naming_fields", "naming_source"]
 
 FIELDS = (
     "audience",
@@ -62,8 +62,11 @@ _SERVICE_LINKS = ("CALLERID_SERVICE_", "CALLERID_PORT")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
-def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Guard's keywords from the `CALLERID_…` variables, the file that `CALLERID_POLICY` names, and `overrides`."""
+Settings = tuple[dict[str, Any], dict[str, str]]  # Guard's keywords, and where each is from
+
+
+def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
+    """The `CALLERID_…` variables, the file that `CALLERID_POLICY` names, and `overrides`."""
     _refuse_unknown_variables(environ)
     readers: dict[str, Callable[[str, str], Any]] = {
         "audience": _several,
@@ -72,23 +75,25 @@ def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[s
         "leeway": _number,
         "trust_cloud_run_iam": _boolean,
     }
-    sources = {f"the argument {field}": {field: value} for field, value in overrides.items()}
-    for field, variable in _VARIABLES.items():
-        if variable in environ:
-            sources[variable] = {field: readers[field](variable, environ[variable])}
+    sources: dict[str, Mapping[str, Any]] = {
+        variable: {field: readers[field](variable, environ[variable])}
+        for field, variable in _VARIABLES.items()
+        if variable in environ
+    }
     issuer = _issuer_from_env(environ)
     if issuer is not None:
         sources[" and ".join(name for name in _ISSUER_VARIABLES if name in environ)] = {"issuers": [issuer]}
     if _POLICY in environ:
         path = environ[_POLICY]
         with naming_source(_POLICY):
-            sources[f"the file {path} ({_POLICY})"] = _read_file(path)
-    return _merged(sources)
+            sources[f"{_POLICY} ({path})"] = _read_file(path)
+    values, origins = _merged(sources | _arguments(overrides))
+    return values, _VARIABLES | origins
 
 
-def from_file(path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Guard's keywords from a TOML file and `overrides`."""
-    return _merged({"the file": _read_file(path)} | {f"the argument {field}": {field: value} for field, value in overrides.items()})
+def from_file(path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> Settings:
+    """A TOML file and `overrides`."""
+    return _merged({os.fspath(path): _read_file(path)} | _arguments(overrides))
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,27 +120,29 @@ def naming_source(source: str) -> Iterator[None]:
 
 
 @contextmanager
-def naming_variables() -> Iterator[None]:
-    """Put the variable's name before the message of a configuration error about its field."""
+def naming_fields(origins: Mapping[str, str]) -> Iterator[None]:
+    """Put before the message of a configuration error where its field is from."""
     try:
         yield
     except ConfigurationError as error:
-        variable = _VARIABLES.get(re.split(r"[: ]", str(error), maxsplit=1)[0])
-        raise ConfigurationError(f"{variable}: {error}" if variable else str(error)) from None
+        origin = origins.get(re.split(r"[: ]", str(error), maxsplit=1)[0])
+        raise ConfigurationError(f"{origin}: {error}" if origin else str(error)) from None
 
 
-def _merged(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _arguments(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {f"the argument {field}": {field: value} for field, value in overrides.items()}
+
+
+def _merged(sources: Mapping[str, Mapping[str, Any]]) -> Settings:
     """One value for each field, from one source."""
     values: dict[str, Any] = {}
-    origin: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for source, fields in sources.items():
         for field, value in fields.items():
-            if field in origin:
-                raise ConfigurationError(f"{field}: given by {origin[field]} and by {source}; nothing is merged, so take one out")
-            origin[field], values[field] = source, value
-    if "callers" not in values:
-        raise ConfigurationError("callers: missing; the audience alone admits nobody, so name who may call")
-    return values
+            if field in origins:
+                raise ConfigurationError(f"{field}: given by {origins[field]} and by {source}; nothing is merged, so take one out")
+            origins[field], values[field] = source, value
+    return values, origins
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
@@ -183,13 +190,15 @@ def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
 
 
 def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            return from_mapping(tomllib.load(file))
-    except OSError as error:
-        raise ConfigurationError(f"{os.fspath(path)} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError
-        raise ConfigurationError(f"{os.fspath(path)} is no TOML: {error}") from None
+    with naming_source(os.fspath(path)):
+        try:
+            with open(path, "rb") as file:
+                table = tomllib.load(file)
+        except OSError as error:
+            raise ConfigurationError(f"cannot be read: {error.strerror}") from None
+        except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError
+            raise ConfigurationError(f"no TOML: {error}") from None
+        return from_mapping(table)
 
 
 def _list(field: str, value: Any) -> list[Any]:
