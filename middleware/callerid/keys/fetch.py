@@ -12,7 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 
@@ -33,14 +33,15 @@ class FetchError(Exception):
 
 
 class Fetcher:
-    """Fetches one URL.
+    """Fetches one URL. `deadline` is how long that may take in all, in seconds.
 
     Raises:
         ConfigurationError: for a URL that is neither https nor loopback http, or an unreadable `ca_file`.
     """
 
-    def __init__(self, url: str, *, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, *, ca_file: str | None = None, deadline: float = DEADLINE) -> None:
         self.url = url
+        self._deadline = deadline
         parts = _checked(url)
         self._tls = None
         if parts.scheme == "https":
@@ -64,10 +65,9 @@ class Fetcher:
             raise FetchError(f"{type(error).__name__} while asking {self.url}") from None
 
     def _get(self) -> tuple[bytes, Mapping[str, str]]:
-        settings: dict[str, Any] = {"ssl_context": self._tls, "timeout": urllib3.Timeout(total=DEADLINE), "retries": False}
-        manager = urllib3.ProxyManager(self._proxy, **settings) if self._proxy else urllib3.PoolManager(**settings)
+        manager = self._manager()
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "callerid"}
-        with manager, _hang_up_after(DEADLINE, manager.connection_from_url(self.url)):
+        with manager, _hang_up_after(self._deadline, manager.connection_from_url(self.url)) as over:
             response = manager.request("GET", self.url, headers=headers, redirect=False, preload_content=False)
             with contextlib.closing(response):
                 if response.status != 200:
@@ -77,7 +77,17 @@ class Fetcher:
                 body = response.read(MAX_DOCUMENT_BYTES + 1, decode_content=False)
         if len(body) > MAX_DOCUMENT_BYTES:
             raise FetchError(f"{self.url} answered more than {MAX_DOCUMENT_BYTES} bytes")
+        if over.is_set() or response.length_remaining:  # http.client takes the end of the connection for the end of the answer
+            raise FetchError(f"{self.url} did not answer in full")
         return body, response.headers
+
+    def _manager(self) -> urllib3.PoolManager:
+        settings: dict[str, Any] = {"ssl_context": self._tls, "timeout": urllib3.Timeout(total=self._deadline), "retries": False}
+        if self._proxy is None:
+            return urllib3.PoolManager(**settings)
+        credentials = urllib3.util.parse_url(self._proxy).auth  # urllib3 does not send it of itself
+        proxy_headers = urllib3.make_headers(proxy_basic_auth=credentials and unquote(credentials))
+        return urllib3.ProxyManager(self._proxy, proxy_headers=proxy_headers, **settings)
 
 
 def lifetime_of(headers: Mapping[str, str]) -> float:
@@ -96,9 +106,9 @@ def _seconds(digits: str) -> int:
 
 def _checked(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if isinstance(url, str) else "")
         parts.port  # noqa: B018  (raises for a port that is none)
-    except (ValueError, AttributeError):
+    except ValueError:
         parts = urlsplit("")
     if not parts.hostname or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
         raise ConfigurationError(f"key URL {url!r} is no URL with a host; write it like https://issuer.example/jwks.json")
@@ -108,29 +118,49 @@ def _checked(url: str) -> SplitResult:
 
 
 def _proxy_for(scheme: str, host: str) -> str | None:
-    return None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
+    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 @contextlib.contextmanager
-def _hang_up_after(seconds: float, pool: urllib3.HTTPConnectionPool) -> Iterator[None]:
-    """Cut the pool's connections after that time: socket timeouts begin anew with each byte of a dripping answer."""
-    connections: list[Any] = []
+def _hang_up_after(seconds: float, pool: urllib3.HTTPConnectionPool) -> Iterator[threading.Event]:
+    """Cut the pool's connections after that time: socket timeouts begin anew with each byte of a dripping answer.
+
+    They are cut by a duplicate of each socket, since http.client lets go of its own before the body ends, and since a TLS
+    socket that is shut down goes on in plain text.
+    """
+    over = threading.Event()
+    sockets: list[socket.socket] = []
     connect: Any = pool.ConnectionCls
 
     def tracked(*args: object, **kwargs: object) -> object:
-        connections.append(connect(*args, **kwargs))
-        return connections[-1]
+        connection = connect(*args, **kwargs)
+        dial = connection._new_conn
+
+        def dial_tracked() -> socket.socket:
+            dialled: socket.socket = dial()
+            sockets.append(dialled.dup())
+            if over.is_set():  # it had several addresses to try, or a slow name server
+                hang_up()
+            return dialled
+
+        connection._new_conn = dial_tracked
+        return connection
 
     def hang_up() -> None:
-        for connection in connections:
-            with contextlib.suppress(Exception):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        over.set()
+        for duplicate in sockets:
+            with contextlib.suppress(OSError):
+                duplicate.shutdown(socket.SHUT_RDWR)
 
     pool.ConnectionCls = tracked  # type: ignore[assignment]  # it is only ever called
     timer = threading.Timer(seconds, hang_up)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield over
     finally:
         timer.cancel()
+        timer.join()
+        for duplicate in sockets:
+            duplicate.close()
