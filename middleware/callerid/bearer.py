@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from callerid.errors import ConfigurationError, Refused, refusal
+from callerid.options import as_list
 
 __all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs"]
 
@@ -68,9 +69,7 @@ class Bearer:
     """Finds the deciding header among a request's headers, and the token in it."""
 
     def __init__(self, headers: Iterable[str | Header] = DEFAULT_HEADERS) -> None:
-        if isinstance(headers, str) or not isinstance(headers, Iterable):
-            raise ConfigurationError(f"headers: {headers!r} is no list; write it in brackets")
-        self.headers: tuple[Header, ...] = tuple(map(_header, headers))
+        self.headers: tuple[Header, ...] = tuple(map(_header, as_list("headers", headers)))
         self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
         self._lengths = frozenset(map(len, self._ranks))
         if not self.headers or len(self._ranks) != len(self.headers):

@@ -19,6 +19,7 @@ from callerid.issuers import GOOGLE, Issuer, google
 from callerid.logs import RefusalLog, logger, shown
 from callerid.members import ALL_USERS, MemberReader, Members
 from callerid.memory import Verified
+from callerid.options import as_flag
 from callerid.routes import Route, RouteTable, check_path
 from callerid.verifier import LEEWAY, Verifier
 
@@ -116,7 +117,9 @@ class Guard:
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()})
         self._leeway = leeway
         self._clock = clock
-        self._reader = MemberReader(self.verifier.issuers, groups, consumer_accounts=consumer_accounts)
+        self._reader = MemberReader(
+            self.verifier.issuers, groups, consumer_accounts=as_flag("consumer_accounts", consumer_accounts)
+        )
         self._callers = self.rule("callers", callers)
         self._routes = RouteTable(routes)
         self._rules = [self.rule(f"routes: {route}", route.callers) for route in self._routes.routes]

@@ -12,6 +12,7 @@ from callerid.keys.fetch import MAX_LIFETIME, MIN_LIFETIME, Fetcher, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, parse_jwks, parse_pem_map
 from callerid.keys.material import ALGORITHMS
 from callerid.keys.remote import RemoteKeys
+from callerid.options import as_flag, as_number, as_texts
 
 __all__ = ["GOOGLE", "Issuer", "google"]
 
@@ -59,15 +60,14 @@ class Issuer:
         if not isinstance(self.issuer, str) or not self.issuer:
             raise ConfigurationError("issuer: empty; give the exact value of the tokens' iss claim")
         for name in ("algorithms", "aliases", "email_domains"):
-            object.__setattr__(self, name, _texts(name, getattr(self, name)))
+            object.__setattr__(self, name, as_texts(name, getattr(self, name)))
         if self.audience is not None:
             object.__setattr__(self, "audience", audiences("audience", self.audience))
         self._check_algorithms()
         self._check_email_domains()
-        if isinstance(self.stale_if_error, bool) or not 0 <= self.stale_if_error <= STALE_IF_ERROR * 4:
-            raise ConfigurationError("stale_if_error: give seconds from 0 to 86400")
-        if isinstance(self.max_key_age, bool) or not MIN_LIFETIME <= self.max_key_age <= MAX_LIFETIME:
-            raise ConfigurationError(f"max_key_age: give seconds from {MIN_LIFETIME:.0f} to {MAX_LIFETIME:.0f}")
+        as_flag("has_google_email_authority", self.has_google_email_authority)
+        as_number("stale_if_error", self.stale_if_error, 0, MAX_LIFETIME)
+        as_number("max_key_age", self.max_key_age, MIN_LIFETIME, MAX_LIFETIME)
         object.__setattr__(self, "key_set", self._open_keys())
 
     @property
@@ -146,20 +146,10 @@ def google(
 
 def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
     """One audience or several, checked: none empty, none missing."""
-    several = _texts(field, [value] if isinstance(value, str) else value)
+    several = as_texts(field, [value] if isinstance(value, str) else value)
     if not several or not all(several):
         raise ConfigurationError(f"{field}: empty; give the exact value of the tokens' aud claim, as a rule this service's URL")
     return several
-
-
-def _texts(field: str, value: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{field}: {value!r} is no list of texts; write [{value!r}]")
-    texts = tuple(value)
-    for text in texts:
-        if not isinstance(text, str):
-            raise ConfigurationError(f"{field}: {text!r} is no text")
-    return texts
 
 
 def _static(document: Mapping[str, Any]) -> KeySet:

@@ -9,6 +9,7 @@ from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
+from callerid.options import as_list
 
 __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
 
@@ -106,6 +107,8 @@ class MemberReader:
     ) -> None:
         self.issuers: dict[str, Issuer] = {issuer.issuer: issuer for issuer in issuers}
         self.consumer_accounts: bool = consumer_accounts
+        if not isinstance(groups, Mapping | None):
+            raise ConfigurationError(f"groups: {groups!r} is no mapping; write a list of members for each name")
         self._groups = dict(groups or {})
         for name in self._groups:
             _check_group_name(name)
@@ -118,7 +121,7 @@ class MemberReader:
             ConfigurationError: for an empty list, or a word that is no member.
         """
         members = Members(self)
-        for word in _listed(where, words):
+        for word in as_list(where, words):
             self._add(members, where, word, ())
         if not members.words:
             raise ConfigurationError(
@@ -153,7 +156,7 @@ class MemberReader:
             raise ConfigurationError(f"groups: {' → '.join((*path, name))} is a cycle; take one of them out")
         if name not in self._groups:
             raise ConfigurationError(f"{where}: group {name!r} is not defined in groups{_did_you_mean(name, self._groups)}")
-        inner = list(_listed(f"groups: {name}", self._groups[name]))
+        inner = as_list(f"groups: {name}", self._groups[name])
         if not inner:
             raise ConfigurationError(f"groups: {name} is empty; name its members or delete it")
         for word in inner:
@@ -181,12 +184,6 @@ class MemberReader:
             members.principal_prefixes[issuer.issuer] = (*before, prefix)
 
 
-def _listed(where: str, words: Iterable[str]) -> list[str]:
-    if isinstance(words, str | bytes | Mapping) or not isinstance(words, Iterable):
-        raise ConfigurationError(f"{where}: {words!r} is no list of members; write it in brackets")
-    return list(words)
-
-
 def _checked_word(where: str, word: object) -> str:
     if not isinstance(word, str) or not word.strip():
         example = "serviceAccount:login@shop.iam.gserviceaccount.com"
@@ -200,6 +197,8 @@ def _checked_word(where: str, word: object) -> str:
     if not colon and "@" in word:
         address = normal_address(word)
         return f"{'serviceAccount' if address and is_service_account(address) else 'user'}:{word}"
+    if kind in _KINDS and colon:
+        raise ConfigurationError(f"{where}: {word!r} names nobody; write whom after the colon")
     candidates = [f"{known}:{value}" for known in _KINDS] if colon else [ALL_USERS, ALL_AUTHENTICATED_USERS]
     raise ConfigurationError(f"{where}: {word!r} is no member{_did_you_mean(word, candidates)}")
 
@@ -218,7 +217,7 @@ def _add_address(members: Members, where: str, kind: str, value: str) -> None:
 
 
 def _project_domain(where: str, value: str) -> str:
-    domain = value[2:].lower()
+    domain = domain_of(normal_address(value) or "")
     project = domain.removesuffix(_PROJECT_SUFFIX)
     if project == domain or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", project) or ".." in project:
         raise ConfigurationError(f"{where}: serviceAccount:{value}: write serviceAccount:*@PROJECT{_PROJECT_SUFFIX}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from callerid.errors import ConfigurationError, refusal
+from callerid.options import as_list, as_texts
 
 __all__ = ["Route", "RouteTable", "check_path"]
 
@@ -60,11 +61,9 @@ class Route:
 
     def __init__(self, path: str, *, callers: Iterable[str], methods: Iterable[str] | None = None) -> None:
         _check_template(path)
-        if isinstance(callers, str) or not isinstance(callers, Iterable):
-            raise ConfigurationError(f"route {path}: callers: {callers!r} is no list of members; write it in brackets")
         object.__setattr__(self, "path", path)
         object.__setattr__(self, "methods", _methods(path, methods))
-        object.__setattr__(self, "callers", tuple(callers))
+        object.__setattr__(self, "callers", tuple(as_list(f"routes: {path}: callers", callers)))
 
     def __str__(self) -> str:
         return self.path if self.methods is None else f"{','.join(sorted(self.methods))} {self.path}"
@@ -120,7 +119,7 @@ class RouteTable:
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self.routes: tuple[Route, ...] = tuple(routes)
+        self.routes: tuple[Route, ...] = tuple(as_list("routes", routes))
         self._root = _Node()
         for index, route in enumerate(self.routes):
             if not isinstance(route, Route):
@@ -193,9 +192,7 @@ def _check_template(path: object) -> None:
 def _methods(path: str, methods: Iterable[str] | None) -> frozenset[str] | None:
     if methods is None:
         return None
-    if isinstance(methods, str) or not isinstance(methods, Iterable):
-        raise ConfigurationError(f"route {path}: methods: {methods!r} is no list; write [{methods!r}]")
-    upper = {method.upper() if isinstance(method, str) else "" for method in methods}
+    upper = {method.upper() for method in as_texts(f"routes: {path}: methods", methods)}
     if not upper or not all(map(_METHOD.fullmatch, upper)):
-        raise ConfigurationError(f"route {path}: methods: {sorted(upper)} is empty or holds what is no HTTP method")
+        raise ConfigurationError(f"routes: {path}: methods: {sorted(upper)} is empty or holds what is no HTTP method")
     return frozenset(upper | {"HEAD"} if "GET" in upper else upper)

@@ -11,6 +11,7 @@ from typing import Any
 from callerid.bearer import Header
 from callerid.errors import ConfigurationError
 from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
+from callerid.options import as_list
 from callerid.routes import Route
 
 __all__ = ["from_env", "from_file", "from_mapping", "naming_fields", "naming_source"]
@@ -106,7 +107,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
         keywords[field] = value
     for field, read in (("routes", _route), ("issuers", _issuer), ("headers", _header)):
         if field in keywords:
-            keywords[field] = [read(item) for item in _list(field, keywords[field])]
+            keywords[field] = [read(item) for item in as_list(field, keywords[field])]
     return keywords
 
 
@@ -130,6 +131,8 @@ def naming_fields(origins: Mapping[str, str]) -> Iterator[None]:
 
 
 def _arguments(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    for field in overrides:
+        _known_word(field, (*FIELDS, "clock"), "argument: ")
     return {f"the argument {field}": {field: value} for field, value in overrides.items()}
 
 
@@ -199,12 +202,6 @@ def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError
             raise ConfigurationError(f"no TOML: {error}") from None
         return from_mapping(table)
-
-
-def _list(field: str, value: Any) -> list[Any]:
-    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{field}: {value!r} is no list; write it in brackets")
-    return list(value)
 
 
 def _known_word(word: str, known: Iterable[str], where: str) -> str:

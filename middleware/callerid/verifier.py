@@ -18,6 +18,7 @@ from callerid.keys.material import Key
 from callerid.logs import shown
 from callerid.members import member_name
 from callerid.memory import TokenMemory, Verified
+from callerid.options import as_flag, as_list, as_number
 from callerid.token import UnverifiedToken, parse_token
 
 __all__ = ["MAX_LIFETIME", "Verifier"]
@@ -76,17 +77,17 @@ class Verifier:
         remember_bytes: int = 16 * 1024 * 1024,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.issuers: tuple[Issuer, ...] = tuple(issuers)
-        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_LEEWAY:
-            raise ConfigurationError(f"leeway: {leeway!r} is not a number of seconds from 0 to {MAX_LEEWAY:.0f}")
-        self._leeway = leeway
-        self._trust_cloud_run_iam = trust_cloud_run_iam
+        self.issuers: tuple[Issuer, ...] = tuple(as_list("issuers", issuers))
+        self._leeway = as_number("leeway", leeway, 0, MAX_LEEWAY)
+        self._trust_cloud_run_iam = as_flag("trust_cloud_run_iam", trust_cloud_run_iam)
         self._clock = clock
         self._by_spelling = _by_spelling(self.issuers)
         self._algorithms = frozenset(alg for issuer in self.issuers for alg in issuer.algorithms)
-        self._audiences = _audiences(self.issuers, audience, allow_shared_audience)
+        self._audiences = _audiences(self.issuers, audience, as_flag("allow_shared_audience", allow_shared_audience))
         self._bound = _bound_issuers(self._by_spelling, headers)
-        self._memory = TokenMemory(entries=remember, size=remember_bytes)
+        self._memory = TokenMemory(
+            entries=int(as_number("remember", remember, 0, 10**9)), size=int(as_number("remember_bytes", remember_bytes, 0, 10**12))
+        )
 
     def verify(self, token: str, *, header: Header | None = None) -> Caller:
         """The caller whose token this is. May block while an issuer's keys are fetched.

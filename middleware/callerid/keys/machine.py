@@ -93,8 +93,9 @@ class KeyMachine:
         self._in_flight = False
 
     def abandoned(self) -> None:
-        """The process forked: the fetch that ran is the parent's."""
-        self._in_flight = False
+        """The process forked: the fetch that ran is the parent's, and so is what it took from the budget."""
+        if self._in_flight:
+            self._in_flight, self._unknown_kid_fetch_at = False, -math.inf
 
     def look_up(self, kid: str | None, alg: str, now: float, patience: float) -> Key | WaitUntil:
         """The key for a token. `patience` is how long after a fetch's start a request may wait while there are no keys.

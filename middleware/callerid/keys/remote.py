@@ -38,9 +38,9 @@ class SuspendAwareClock:
         monotonic = self._monotonic()
         lead = self._wall() - monotonic
         lead_before, frozen = self._lead_and_frozen
-        if lead > lead_before + FREEZE:
-            frozen += lead - lead_before
-        self._lead_and_frozen = (lead, frozen)
+        if not lead_before <= lead <= lead_before + FREEZE:  # short freezes add up until they count
+            frozen += max(0.0, lead - lead_before)
+            self._lead_and_frozen = (lead, frozen)
         return monotonic + frozen
 
 

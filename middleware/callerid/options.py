@@ -1,0 +1,40 @@
+"""One option's value as a user may have written it: the value that was meant, or an error that names the field and the mend."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from callerid.errors import ConfigurationError
+
+__all__ = ["as_flag", "as_list", "as_number", "as_texts"]
+
+
+def as_flag(field: str, value: object) -> bool:
+    """True or False; a text is neither, or "false" would switch something on."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{field}: {value!r} is neither True nor False")
+    return value
+
+
+def as_number(field: str, value: Any, least: float, most: float = math.inf) -> float:
+    """A number within bounds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        bounds = f"from {least:g} to {most:.0f}" if math.isfinite(most) else f"of at least {least:g}"
+        raise ConfigurationError(f"{field}: {value!r} is no number {bounds}")
+    return value
+
+
+def as_list(field: str, value: Any) -> list[Any]:
+    """Several values; a text is one, not a list of its letters."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{field}: {value!r} is no list; write it in brackets")
+    return list(value)
+
+
+def as_texts(field: str, value: Any) -> tuple[str, ...]:
+    """Several texts."""
+    texts = tuple(as_list(field, value))
+    for text in texts:
+        if not isinstance(text, str):
+            raise ConfigurationError(f"{field}: {text!r} is no text; write it in quotes")
+    return texts
