@@ -111,7 +111,7 @@ class MemberReader:
             raise ConfigurationError(f"groups: {groups!r} is no mapping; write a list of members for each name")
         self._groups = dict(groups or {})
         for name in self._groups:
-            _check_group_name(name)
+            _check_group_name("groups", name)
             self.read(f"groups: {name}", [f"group:{name}"])
 
     def read(self, where: str, words: Iterable[str]) -> Members:
@@ -151,7 +151,7 @@ class MemberReader:
                 _add_address(members, where, kind, value)
 
     def _add_group(self, members: Members, where: str, name: str, path: tuple[str, ...]) -> None:
-        _check_group_name(name)
+        _check_group_name(where, name)
         if name in path:
             raise ConfigurationError(f"groups: {' → '.join((*path, name))} is a cycle; take one of them out")
         if name not in self._groups:
@@ -237,11 +237,11 @@ def _domain(where: str, value: str) -> str:
     return domain_of(address)
 
 
-def _check_group_name(name: object) -> None:
+def _check_group_name(where: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip():
-        raise ConfigurationError(f"groups: {name!r} is no name")
+        raise ConfigurationError(f"{where}: {name!r} is no name")
     if "@" in name:
-        raise ConfigurationError(f"groups: {name!r}: Google Groups are not consulted; list the members under a name without @")
+        raise ConfigurationError(f"{where}: group {name!r}: Google Groups are not consulted; list the members under a name without @")
 
 
 def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
