@@ -241,7 +241,7 @@ def _check_group_name(where: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError(f"{where}: {name!r} is no name")
     if "@" in name:
-        raise ConfigurationError(f"{where}: group {name!r}: Google Groups are not consulted; list the members under a name without @")
+        raise ConfigurationError(f"{where}: group {name!r}: Google Groups are not consulted; list its members here, without @")
 
 
 def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
