@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from sample_apps.demo.__main__ import Scene, main
-from sample_apps.demo.stage import server, token_desk
+from sample_apps.demo.cast import FRONTEND, SEARCH
+from sample_apps.demo.stage import SERVERS, free_port, server, services, token_desk
 
 from callerid.testing import FakeIssuer
 from tests.stacks import Start
@@ -34,7 +35,7 @@ def test_the_demo_shows_every_answer_as_designed() -> None:
 
 
 def test_the_demo_fails_for_another_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GCE_METADATA_HOST", "")  # the demo sets it
+    monkeypatch.setenv("GCE_METADATA_HOST", "")  # the demo sets it; so it is put back
     assert main([Scene("login", "GET", "/nowhere", 200, "", "is not there")]) == 1
     assert "3 answers are not the designed ones." in capsys.readouterr().out
 
@@ -46,6 +47,13 @@ def test_login_calls_with_a_token_from_its_metadata_server(start: Start, issuer:
         nobody = httpx.get(f"http://{desk}/token/nobody", trust_env=False)
     assert login.stdout == '200 {"id":"7","caller":"login@shop.iam.gserviceaccount.com"}\n'
     assert nobody.status_code == 404
+
+
+def test_search_answers_whom_it_knows(issuer: FakeIssuer) -> None:
+    ports = {name: free_port() for name in SERVERS}
+    with services(issuer, ports) as urls:
+        found = httpx.get(f"{urls['search']}/search?q=shoes", headers=issuer.headers(FRONTEND, SEARCH), trust_env=False)
+    assert found.json() == {"query": "shoes", "found": []}
 
 
 def test_a_server_that_does_not_start_says_why() -> None:

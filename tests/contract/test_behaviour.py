@@ -160,6 +160,13 @@ def test_every_method_is_judged(port: int, method: str) -> None:
     assert method != "HEAD" or not answer.body
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("POST", "/profiles/7", 405), ("POST", "/healthz", 405)]
+)
+def test_who_may_call_gets_the_routers_own_answers(port: int, issuer: FakeIssuer, method: str, path: str, status: int) -> None:
+    assert exchange(port, method, path, bearer()(issuer)).status == status
+
+
 SPELLINGS = [
     "//profiles/7",
     "/profiles//7",

@@ -11,8 +11,8 @@ from tests.stacks import WEBSOCKET_STACKS, Start
 from tests.support import AUDIENCE, LOGIN, STRANGER
 
 
-def _connect(port: int, headers: dict[str, str]) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{port}/events", additional_headers=headers, proxy=None)
+def _connect(port: int, headers: dict[str, str], path: str = "/events") -> ClientConnection:
+    return connect(f"ws://127.0.0.1:{port}{path}", additional_headers=headers, proxy=None)
 
 
 @pytest.mark.parametrize("stack", WEBSOCKET_STACKS)
@@ -31,3 +31,9 @@ def test_a_stranger_is_refused_before_the_handshake_ends(
     with pytest.raises(InvalidStatus) as refused:
         _connect(start(stack, issuer.jwks_uri), headers)
     assert refused.value.response.status_code in (status, 403)  # 403 where a server offers no response of ours
+
+
+@pytest.mark.parametrize("stack", WEBSOCKET_STACKS)
+def test_there_is_no_other_websocket(start: Start, issuer: FakeIssuer, stack: str) -> None:
+    with pytest.raises(InvalidStatus):
+        _connect(start(stack, issuer.jwks_uri), issuer.headers(LOGIN, AUDIENCE), "/whoami")
