@@ -3,7 +3,7 @@
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
