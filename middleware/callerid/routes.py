@@ -32,7 +32,7 @@ def check_path(path: str, raw_path: bytes | str | None) -> None:
         raise refusal("ambiguous_path", "empty or dot segments, ';', a backslash, a control character, or not UTF-8")
     if raw_path:
         raw = (raw_path if isinstance(raw_path, str) else raw_path.decode("latin-1")).partition("?")[0]
-        if "%" in raw and (_AMBIGUOUS_RAW.search(raw) or not _is_utf8(unquote_to_bytes(raw))):
+        if "%" in raw and (_AMBIGUOUS_RAW.search(raw) or not _is_utf8(unquote_to_bytes(raw.encode(errors="surrogatepass")))):
             raise refusal("ambiguous_path", "an encoded slash, backslash or dot segment, or not UTF-8")
 
 
