@@ -33,7 +33,7 @@ class UnusableKey(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, its id, and the algorithms it may be used with. Equal where id and material are."""
+    """A key, its id, and the algorithms it may be used with. Equal where all three are the same."""
 
     kid: str | None
     material: bytes  # SHA-256 of the SubjectPublicKeyInfo
@@ -109,10 +109,9 @@ def _algorithms_of(public_key: Any) -> frozenset[str]:
 
 def _check_rsa(public_key: RSAPublicKey) -> None:
     numbers = public_key.public_numbers()
-    if not 2048 <= numbers.n.bit_length() <= 8192:
-        raise UnusableKey("an RSA key that is not 2048 to 8192 bits long")
-    if numbers.e < 3 or numbers.e % 2 == 0:
-        raise UnusableKey("an RSA key with an exponent that is even or below 3")
+    # cryptography refuses a bad exponent before this, but does not promise to.
+    if not (2048 <= numbers.n.bit_length() <= 8192 and numbers.e >= 3 and numbers.e % 2):
+        raise UnusableKey("an RSA key that is not 2048 to 8192 bits long, or whose exponent is even or below 3")
     if all(numbers.n % prime in residues for prime, residues in _roca_residues()):
         raise UnusableKey("an RSA key with the ROCA fingerprint (CVE-2017-15361)")
 
