@@ -90,11 +90,19 @@ async def call_later(seconds: float, callback: _Step, run: _Step) -> None:
 
 
 async def _call_later_trio(trio: Any, seconds: float, callback: _Step, run: _Step) -> None:
+    failure: Exception | None = None
+
     async def timer() -> None:
-        await trio.sleep(seconds)
-        await callback()
+        await trio.sleep(max(0.0, seconds))
+        with contextlib.suppress(Exception):  # as asyncio's timer: it must not end `run`
+            await callback()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(timer)
-        await run()
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001  (raised below: a nursery would wrap it in a group that nobody expects)
+            failure = error
         nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
