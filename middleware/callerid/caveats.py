@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from callerid.issuers import GOOGLE, Issuer
-from callerid.members import ALL_AUTHENTICATED_USERS, ALL_USERS, Members
+from callerid.members import ALL_USERS, Members
 from callerid.routes import RouteTable
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ _OPTIONS = {
     "allow_shared_audience": "tokens made for gcloud's own client ids are accepted; such a token is good at many services",
 }
 
+# Exactly these: at storage.googleapis.com or sites.google.com anybody may serve anything.
+_GOOGLE_KEY_HOSTS = frozenset({"www.googleapis.com", "www.gstatic.com"})
+
 
 def caveats(
     issuers: Sequence[Issuer],
@@ -29,12 +32,13 @@ def caveats(
 ) -> Iterator[str]:
     """One sentence for each thing an operator should know."""
     yield from (f"{name}: {_OPTIONS[name]}" for name, on in options.items() if on)
-    for issuer in issuers:
-        yield from _about_issuer(issuer)
-    strangers = [issuer.issuer for issuer in issuers if issuer.has_google_email_authority]
+    for each in issuers:
+        yield from _about_issuer(each)
+    strangers = [issuer.issuer for issuer in issuers if issuer.has_google_email_authority or issuer.issuer == GOOGLE]
     for rule in (callers, *rules):
-        if rule.members.all_authenticated and strangers:
-            yield f"{rule.name}: {ALL_AUTHENTICATED_USERS} admits everybody to whom {strangers[0]} gives a token: the whole world"
+        for issuer in strangers:
+            if rule.members.all_authenticated or "" in rule.members.principal_prefixes.get(issuer, ()):
+                yield f"{rule.name}: admits everybody to whom {issuer} gives a token: the whole world"
         yield from _dead_members(rule.members, rule.name, issuers)
     for rule, whole in ((callers, True), *((r, route.path == "/**") for r, route in zip(rules, routes.routes, strict=True))):
         if whole and rule.members.everyone:
@@ -44,7 +48,7 @@ def caveats(
 
 def _about_issuer(issuer: Issuer) -> Iterator[str]:
     host = issuer.key_host or "the configuration"
-    if issuer.issuer == GOOGLE and not host.endswith((".googleapis.com", ".google.com", ".gstatic.com")):
+    if issuer.issuer == GOOGLE and host not in _GOOGLE_KEY_HOSTS:
         yield f"issuers: keys for Google's tokens come from {host}; who controls it can be any caller"
     elif issuer.issuer != GOOGLE and issuer.has_google_email_authority:
         yield f"issuers: {issuer.issuer} is believed for every e-mail address, as Google is"
@@ -66,11 +70,19 @@ def _wider_methods(callers: "Rule", routes: RouteTable, rules: Sequence["Rule"])
         if route.methods is None:
             continue
         after = routes.fall_through(index)
+        while after is not None and routes.routes[after].path == route.path and routes.routes[after].methods is not None:
+            after = routes.fall_through(after)
         if after is not None and routes.routes[after].path == route.path:
             continue  # the other methods have a rule of their own: that is meant
         rest = callers if after is None else rules[after]
-        if rest.members.words - rules[index].members.words:
+        if _is_wider(rest.members, rules[index].members):
             yield (
                 f"routes: {route}: all other methods fall to {rest.name}, which admits others; add a route for "
                 f"{route.path} without methods to say who may call them"
             )
+
+
+def _is_wider(members: Members, than: Members) -> bool:
+    if than.everyone or (than.all_authenticated and not members.everyone):
+        return False
+    return bool(members.words - than.words)

@@ -1,0 +1,165 @@
+"""What a Guard says once at start about what it relies on or leaves open, and what it does not fuss about."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from callerid import Guard, Issuer, Route, google
+from callerid.testing import FakeIssuer
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, named
+
+GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
+IDP_ISSUER = Issuer(IDP, jwks_uri=KEYS, email_domains=["example.com"])
+WORLD, WIDER = "the whole world", "all other methods fall to"
+ON_CLOUD_RUN = {"K_SERVICE": "user-profiles"}
+
+
+def warnings(caplog: pytest.LogCaptureFixture, **options: Any) -> list[str]:
+    caplog.clear()
+    Guard(**{"issuers": [google()], "audience": AUDIENCE, "callers": [LOGIN]} | options)
+    assert {record.levelno for record in caplog.records} <= {logging.WARNING}
+    return [record.getMessage() for record in caplog.records]
+
+
+def everybody(path: str, *methods: str) -> Route:
+    return Route(path, callers=["allUsers"], methods=methods or None)
+
+
+def editors(path: str, *methods: str) -> Route:
+    return Route(path, callers=[SEARCH], methods=methods or None)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    named(
+        # What is switched on
+        (
+            "trust_cloud_run_iam",
+            {"trust_cloud_run_iam": True, "environ": ON_CLOUD_RUN},
+            ["trust_cloud_run_iam: tokens without a signature are believed; this relies on Cloud Run IAM"],
+        ),
+        ("consumer_accounts", {"consumer_accounts": True}, ["consumer_accounts: "]),
+        (
+            "allow_shared_audience",
+            {"audience": "32555940559.apps.googleusercontent.com", "allow_shared_audience": True},
+            ["allow_shared_audience: "],
+        ),
+        # Where keys come from
+        ("Google's keys from elsewhere", {"issuers": [google(jwks_uri=KEYS)]}, ["keys for Google's tokens come from idp.example"]),
+        (
+            "Google's keys from storage",
+            {"issuers": [google(jwks_uri="https://storage.googleapis.com/bucket/jwks.json")]},
+            ["keys for Google's tokens come from storage.googleapis.com"],
+        ),
+        (
+            "Google's keys from a name that ends alike",
+            {"issuers": [google(jwks_uri="https://www.googleapis.com.evil.example/jwks.json")]},
+            ["come from www.googleapis.com.evil.example"],
+        ),
+        (
+            "keys of an issuer with Google's authority",
+            {"issuers": [Issuer(IDP, jwks_uri=KEYS, has_google_email_authority=True)]},
+            [f"issuers: {IDP} is believed for every e-mail address, as Google is"],
+        ),
+        # Whom it admits
+        ("allUsers in callers", {"callers": ["allUsers"]}, [f"callers: allUsers opens whatever no other route says to {WORLD}"]),
+        ("allUsers on all paths", {"routes": [everybody("/**")]}, ["routes: /**: allUsers opens"]),
+        ("allUsers on all paths, one method", {"routes": [everybody("/**", "GET")]}, ["routes: GET,HEAD /**: allUsers opens"]),
+        (
+            "allAuthenticatedUsers",
+            {"callers": ["allAuthenticatedUsers"]},
+            [f"callers: admits everybody to whom {GOOGLE} gives a token"],
+        ),
+        (
+            "allAuthenticatedUsers in a group, on a route",
+            {"routes": [Route("/a", callers=["group:g"])], "groups": {"g": ["allAuthenticatedUsers"]}},
+            [f"routes: /a: admits everybody to whom {GOOGLE} gives a token: {WORLD}"],
+        ),
+        ("all of Google's principals", {"callers": [f"principal:{GOOGLE}/*"]}, [f"callers: admits everybody to whom {GOOGLE}"]),
+        (
+            "the same, spelt short",
+            {"callers": ["principal:accounts.google.com/*"]},
+            [f"callers: admits everybody to whom {GOOGLE}"],
+        ),
+        # Whom it cannot admit
+        (
+            "service account and no Google",
+            {"issuers": [IDP_ISSUER]},
+            ["callers: serviceAccount: and domain: members can match nobody"],
+        ),
+        (
+            "project and no Google",
+            {"issuers": [IDP_ISSUER], "callers": ["*@shop.iam.gserviceaccount.com"]},
+            ["callers: serviceAccount: and domain: members"],
+        ),
+        (
+            "domain and no Google",
+            {"issuers": [IDP_ISSUER], "callers": ["domain:example.com"]},
+            ["callers: serviceAccount: and domain: members"],
+        ),
+        (
+            "person whom no issuer vouches for",
+            {"issuers": [IDP_ISSUER], "callers": [ANA, "user:bob@other.example"]},
+            ["callers: user:bob@other.example can match nobody", "email_domains"],
+        ),
+        # What methods are left
+        (
+            "methods left to the callers",
+            {"routes": [editors("/a", "PUT")]},
+            [f"routes: PUT /a: {WIDER} callers", "a route for /a without"],
+        ),
+        (
+            "methods left to a wider route",
+            {"routes": [editors("/a", "PUT"), everybody("/{x}")]},
+            [f"routes: PUT /a: {WIDER} routes: /{{x}}, which admits others"],
+        ),
+        (
+            "methods left by all rules of a path",
+            {"routes": [editors("/a", "PUT"), Route("/a", callers=[LOGIN], methods=["DELETE"])]},
+            [f"routes: PUT /a: {WIDER} callers"],
+        ),
+        (
+            "methods left to everybody",
+            {"routes": [Route("/a", callers=["allAuthenticatedUsers"], methods=["PUT"]), everybody("/{x}")]},
+            [f"routes: PUT /a: {WIDER} routes: /{{x}}", f"routes: PUT /a: admits everybody to whom {GOOGLE}"],
+        ),
+    ),
+)
+def test_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, Any], words: list[str]) -> None:
+    said = warnings(caplog, **options)
+    assert all(any(word in warning for warning in said) for word in words)
+    assert all(any(word in warning for word in words) for warning in said)
+
+
+@pytest.mark.parametrize(
+    "options",
+    named(
+        ("Google and a service account", {}),
+        ("Google's keys as PEM", {"issuers": [google(pem_uri="https://www.googleapis.com/oauth2/v1/certs")]}),
+        ("Google's keys from gstatic", {"issuers": [google(jwks_uri="https://WWW.gstatic.com/jwks.json")]}),
+        ("person whom the issuer vouches for", {"issuers": [IDP_ISSUER], "callers": [ANA]}),
+        ("principal of any issuer", {"issuers": [IDP_ISSUER], "callers": [f"principal:{IDP}/*"]}),
+        ("everybody with a token of one's own issuer", {"issuers": [IDP_ISSUER], "callers": ["allAuthenticatedUsers"]}),
+        (
+            "Google beside another issuer",
+            {"issuers": [google(audience="a"), Issuer(IDP, jwks_uri=KEYS, audience="a")], "audience": None},
+        ),
+        ("public route", {"routes": [everybody("/healthz"), everybody("/static/**")]}),
+        ("public to read, guarded else", {"routes": [everybody("/a", "GET")]}),
+        ("methods left to narrower callers", {"routes": [Route("/a", callers=[LOGIN, SEARCH], methods=["PUT"])]}),
+        ("methods left to a narrower route", {"routes": [everybody("/a", "PUT"), editors("/{x}")]}),
+        ("all methods said", {"routes": [editors("/a", "PUT"), everybody("/a")]}),
+        ("all methods said in three rules", {"routes": [editors("/a", "PUT"), editors("/a", "DELETE"), everybody("/a")]}),
+    ),
+)
+def test_no_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, Any]) -> None:
+    assert warnings(caplog, **options) == []
+
+
+def test_tokens_for_everybody_with_a_google_token_are_told_though_google_has_no_authority(
+    issuer: FakeIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = warnings(caplog, issuers=[Issuer(GOOGLE, keys=issuer.jwks())], callers=["allAuthenticatedUsers"])
+    assert [WORLD in warning for warning in said] == [False, True]
+    assert "come from the configuration" in said[0]
