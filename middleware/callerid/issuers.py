@@ -96,7 +96,7 @@ class Issuer:
     def _check_email_domains(self) -> None:
         for domain in self.email_domains:
             address = normal_address(f"somebody@{domain}")
-            if address is None or domain != domain.lower():
+            if address is None or domain != domain.lower() or "*" in domain or any(map(str.isspace, domain)):
                 raise ConfigurationError(f"email_domains: {domain!r} is no domain in lower-case ASCII")
             if is_service_account(address):
                 raise ConfigurationError(f"email_domains: nobody but Google may vouch for {domain!r}")
@@ -109,8 +109,12 @@ class Issuer:
             raise ConfigurationError(
                 f"issuer {self.issuer!r}: {what} says where its keys are; set exactly one of jwks_uri, pem_uri and keys"
             )
+        if isinstance(self.keys, Mapping):
+            return _static(self.keys)
         if self.keys is not None:
-            return _static(self.keys) if isinstance(self.keys, Mapping) else self.keys
+            if not hasattr(self.keys, "find"):
+                raise ConfigurationError('keys: no JWK Set and no KeySet; write the JWK Set as a mapping, {"keys": […]}')
+            return self.keys
         parse = parse_jwks if self.jwks_uri is not None else parse_pem_map
         fetch = Fetcher(self.jwks_uri or self.pem_uri or "", ca_file=self.ca_file)
         return RemoteKeys(fetch, parse, self._lifetime, stale_if_error=self.stale_if_error)
@@ -133,6 +137,9 @@ def google(
 
     Source: Google Identity documentation, "Validating an ID token".
     """
+    fixed = options.keys() & {"issuer", "aliases", "has_google_email_authority"}
+    if fixed:
+        raise ConfigurationError(f"{min(fixed)}: google() states Google's; leave it out, or write Issuer(…) for another issuer")
     if not options.keys() & {"jwks_uri", "pem_uri", "keys"}:
         options["jwks_uri"] = GOOGLE_JWKS_URI
     return Issuer(
