@@ -101,10 +101,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Guard's keywords from a mapping of them, in any case, whose routes, issuers and headers may be mappings again."""
     if not isinstance(mapping, Mapping):
         raise ConfigurationError(f"{mapping!r} is neither a Guard nor a mapping of Guard's keywords")
-    keywords: dict[str, Any] = {}
-    for word, value in mapping.items():
-        field = _known_word(str(word).lower(), FIELDS, "")
-        keywords[field] = value
+    keywords = _words("", mapping, FIELDS)
     for field, read in (("routes", _route), ("issuers", _issuer), ("headers", _header)):
         if field in keywords:
             keywords[field] = [read(item) for item in as_list(field, keywords[field])]
@@ -212,8 +209,18 @@ def _known_word(word: str, known: Iterable[str], where: str) -> str:
     return word
 
 
+def _words(where: str, table: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    words: dict[str, Any] = {}
+    for spelled, value in table.items():
+        word = _known_word(str(spelled).lower(), known, where)
+        if word in words:
+            raise ConfigurationError(f"{where}{word}: given twice; nothing is merged, so take one out")
+        words[word] = value
+    return words
+
+
 def _table(where: str, table: Mapping[str, Any], known: Iterable[str], needed: Iterable[str]) -> dict[str, Any]:
-    words = {_known_word(str(word).lower(), known, f"{where}: "): value for word, value in table.items()}
+    words = _words(f"{where}: ", table, known)
     for word in needed:
         if word not in words:
             raise ConfigurationError(f"{where}: {word!r} is missing in {dict(table)!r}")

@@ -1,0 +1,432 @@
+"""A Guard from the environment, a file or a mapping: what each word means, and every mistake with its variable and its mend."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callerid import Caller, Guard, Header, Issuer, Route, google
+from callerid.testing import FakeIssuer
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named, reason
+
+GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
+ENVIRON = {"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}
+WORDS: dict[str, Any] = {"audience": AUDIENCE, "callers": [LOGIN]}
+
+
+def guard_from(environ: Mapping[str, str | None], **overrides: Any) -> Guard:
+    """A Guard from these variables beside those of a whole environment; `None` takes one out."""
+    whole = {"PATH": "/bin", **ENVIRON, **environ}
+    return Guard.from_env({name: value for name, value in whole.items() if value is not None}, **overrides)
+
+
+def guard_from_policy(path: str) -> Guard:
+    return Guard.from_env({"CALLERID_POLICY": path})
+
+
+def call(guard: Guard, token: str, header: str = "Authorization", path: str = "/") -> Caller | None:
+    return guard.check("GET", path, [(header, f"Bearer {token}")])
+
+
+def policy(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "policy.toml"
+    file.write_text(text)
+    return str(file)
+
+
+# Variables
+
+
+def test_callers_and_audience(issuer: FakeIssuer) -> None:
+    environ = {"CALLERID_CALLERS": f" {LOGIN} ,, {ANA},", "CALLERID_AUDIENCE": f"{AUDIENCE} , other"}
+    guard = guard_from(environ, issuers=[google(keys=issuer.jwks())])
+    assert [reason(call, guard, issuer.token(who, "other")) for who in (LOGIN, ANA, SEARCH)] == [None, None, "caller_not_allowed"]
+    assert reason(call, guard, issuer.token(LOGIN, "third")) == "audience_mismatch"
+
+
+def test_headers(issuer: FakeIssuer) -> None:
+    guard = guard_from({"CALLERID_HEADERS": "X-Token, Authorization"}, issuers=[google(keys=issuer.jwks())])
+    assert guard.bearer.headers == (Header("X-Token"), Header("Authorization"))
+    assert call(guard, issuer.token(LOGIN, AUDIENCE), "x-token")
+
+
+@pytest.mark.parametrize(("leeway", "expected"), [("0", "token_expired"), ("59.5", "token_expired"), ("61", None)])
+def test_leeway(leeway: str, expected: str | None) -> None:
+    now = 1_800_000_000.0
+    with FakeIssuer(clock=lambda: now) as issuer:
+        guard = guard_from({"CALLERID_LEEWAY": leeway}, issuers=[google(keys=issuer.jwks())], clock=lambda: now)
+        assert reason(call, guard, issuer.token(LOGIN, AUDIENCE, iat=now - 3660, exp=now - 60)) == expected
+
+
+@pytest.mark.parametrize("word", ["1", "true", "yes", "on", "TRUE", " Yes "])
+def test_words_for_yes(issuer: FakeIssuer, word: str) -> None:
+    environ = {"CALLERID_TRUST_CLOUD_RUN_IAM": word, "K_SERVICE": "user-profiles"}
+    guard = guard_from(environ, issuers=[google(keys=issuer.jwks())])
+    caller = call(guard, issuer.strip_signature(issuer.token(LOGIN, AUDIENCE)))
+    assert caller is not None
+    assert caller.verified_by == "cloud_run_iam"
+
+
+@pytest.mark.parametrize("word", ["0", "false", "no", "off", "OFF"])
+def test_words_for_no(issuer: FakeIssuer, word: str) -> None:
+    guard = guard_from({"CALLERID_TRUST_CLOUD_RUN_IAM": word}, issuers=[google(keys=issuer.jwks())])
+    assert reason(call, guard, issuer.strip_signature(issuer.token(LOGIN, AUDIENCE))) == "signature_removed"
+
+
+def test_google_is_the_issuer_where_none_is_given() -> None:
+    [issuer] = guard_from({}).verifier.issuers
+    assert (issuer.spellings, issuer.key_host) == ((GOOGLE, "accounts.google.com"), "www.googleapis.com")
+
+
+@pytest.mark.parametrize(
+    ("environ", "spellings", "authority", "algorithms"),
+    named(
+        ("keys alone are for Google's tokens", {}, (GOOGLE, "accounts.google.com"), True, ("RS256",)),
+        ("Google", {"CALLERID_ISSUER": GOOGLE}, (GOOGLE, "accounts.google.com"), True, ("RS256",)),
+        ("Google, short", {"CALLERID_ISSUER": "accounts.google.com"}, (GOOGLE, "accounts.google.com"), True, ("RS256",)),
+        ("another issuer", {"CALLERID_ISSUER": IDP}, (IDP,), False, ("RS256",)),
+        ("with authority", {"CALLERID_ISSUER": IDP, "CALLERID_ISSUER_EMAIL_AUTHORITY": "1"}, (IDP,), True, ("RS256",)),
+        ("without authority", {"CALLERID_ISSUER": IDP, "CALLERID_ISSUER_EMAIL_AUTHORITY": "no"}, (IDP,), False, ("RS256",)),
+        ("algorithms", {"CALLERID_ISSUER": IDP, "CALLERID_ALGORITHMS": "ES256, EdDSA"}, (IDP,), False, ("ES256", "EdDSA")),
+    ),
+)
+def test_one_issuer_in_googles_place(
+    environ: dict[str, str], spellings: tuple[str, ...], authority: bool, algorithms: tuple[str, ...]
+) -> None:
+    [issuer] = guard_from({"CALLERID_JWKS_URI": KEYS} | environ).verifier.issuers
+    assert (issuer.spellings, issuer.has_google_email_authority, issuer.algorithms) == (spellings, authority, algorithms)
+    assert issuer.jwks_uri == KEYS
+
+
+def test_keys_alone_verify_googles_tokens(issuer: FakeIssuer) -> None:
+    assert call(guard_from({"CALLERID_JWKS_URI": issuer.jwks_uri}), issuer.token(LOGIN, AUDIENCE, iss="accounts.google.com"))
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CALLERID_SERVICE_HOST": "10.0.0.1", "CALLERID_SERVICE_PORT": "80", "CALLERID_SERVICE_PORT_HTTP": "80"},
+        {"CALLERID_PORT": "tcp://10.0.0.1:80", "CALLERID_PORT_80_TCP_ADDR": "10.0.0.1"},
+        {"NOT_CALLERID_AUDIENCE": "x", "CALLERIDENTITY": "x"},
+    ],
+    ids=["service link", "port link", "other names"],
+)
+def test_variables_of_others_are_ignored(environ: Mapping[str, str]) -> None:
+    assert guard_from(environ).bearer.headers == guard_from({}).bearer.headers
+
+
+def test_environment_is_read_once(issuer: FakeIssuer) -> None:
+    environ = dict(ENVIRON)
+    guard = Guard.from_env(environ, issuers=[google(keys=issuer.jwks())])
+    environ["CALLERID_CALLERS"] = STRANGER
+    assert call(guard, issuer.token(LOGIN, AUDIENCE))
+    assert reason(call, guard, issuer.token(STRANGER, AUDIENCE)) == "caller_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    named(
+        ("no audience", {"CALLERID_AUDIENCE": None}, ["CALLERID_AUDIENCE", "audience: missing", "this service's URL"]),
+        ("empty audience", {"CALLERID_AUDIENCE": " , "}, ["CALLERID_AUDIENCE", "audience: empty"]),
+        (
+            "gcloud's audience",
+            {"CALLERID_AUDIENCE": "32555940559.apps.googleusercontent.com"},
+            ["CALLERID_AUDIENCE", "gcloud's own"],
+        ),
+        ("no callers", {"CALLERID_CALLERS": None}, ["CALLERID_CALLERS", "callers: empty", "nobody could call"]),
+        ("empty callers", {"CALLERID_CALLERS": ""}, ["CALLERID_CALLERS", "callers: empty"]),
+        (
+            "typo in a member",
+            {"CALLERID_CALLERS": "usr:ana@example.com"},
+            ["CALLERID_CALLERS", "did you mean 'user:ana@example.com'?"],
+        ),
+        ("no header", {"CALLERID_HEADERS": ","}, ["CALLERID_HEADERS", "at least one"]),
+        ("header that is none", {"CALLERID_HEADERS": "X Token"}, ["CALLERID_HEADERS", "'X Token' is no HTTP token"]),
+        ("leeway that is no number", {"CALLERID_LEEWAY": "30s"}, ["CALLERID_LEEWAY", "'30s' is no number of seconds"]),
+        ("empty leeway", {"CALLERID_LEEWAY": ""}, ["CALLERID_LEEWAY", "no number"]),
+        ("leeway below 0", {"CALLERID_LEEWAY": "-1"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
+        ("leeway above 300", {"CALLERID_LEEWAY": "300.5"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
+        ("leeway nan", {"CALLERID_LEEWAY": "nan"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
+        ("neither yes nor no", {"CALLERID_TRUST_CLOUD_RUN_IAM": "maybe"}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "1, true, yes, on"]),
+        ("empty yes or no", {"CALLERID_TRUST_CLOUD_RUN_IAM": ""}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "0, false, no, off"]),
+        ("issuer alone", {"CALLERID_ISSUER": IDP}, ["CALLERID_ISSUER", "set CALLERID_JWKS_URI"]),
+        ("Google alone", {"CALLERID_ISSUER": GOOGLE}, ["CALLERID_ISSUER", "set CALLERID_JWKS_URI"]),
+        ("algorithms alone", {"CALLERID_ALGORITHMS": "RS256"}, ["CALLERID_ALGORITHMS", "set CALLERID_JWKS_URI"]),
+        ("authority alone", {"CALLERID_ISSUER_EMAIL_AUTHORITY": "1"}, ["CALLERID_ISSUER_EMAIL_AUTHORITY", "set CALLERID_JWKS_URI"]),
+        ("empty issuer", {"CALLERID_ISSUER": "", "CALLERID_JWKS_URI": KEYS}, ["CALLERID_ISSUER", "issuer: empty"]),
+        ("empty key URL", {"CALLERID_JWKS_URI": ""}, ["CALLERID_JWKS_URI", "write it like https://"]),
+        ("http key URL", {"CALLERID_JWKS_URI": "http://idp.example/jwks.json"}, ["CALLERID_JWKS_URI", "must be https"]),
+        (
+            "unknown algorithm",
+            {"CALLERID_JWKS_URI": KEYS, "CALLERID_ALGORITHMS": "HS256"},
+            ["CALLERID_ALGORITHMS", "'HS256'", "RS256"],
+        ),
+        ("no algorithm", {"CALLERID_JWKS_URI": KEYS, "CALLERID_ALGORITHMS": ""}, ["CALLERID_ALGORITHMS", "algorithms: empty"]),
+        (
+            "authority neither yes nor no",
+            {"CALLERID_JWKS_URI": KEYS, "CALLERID_ISSUER": IDP, "CALLERID_ISSUER_EMAIL_AUTHORITY": "2"},
+            ["CALLERID_ISSUER_EMAIL_AUTHORITY: '2'"],
+        ),
+        ("typo in a name", {"CALLERID_AUDIENCES": "x"}, ["CALLERID_AUDIENCES is no variable", "did you mean CALLERID_AUDIENCE?"]),
+        ("typo in another", {"CALLERID_CALER": "x"}, ["did you mean CALLERID_CALLERS?"]),
+        ("switch that does not exist", {"CALLERID_ZZZ": "1"}, ["CALLERID_ZZZ is no variable", "CALLERID_"]),
+        ("no such policy", {"CALLERID_POLICY": "/no/such.toml"}, ["CALLERID_POLICY", "/no/such.toml", "cannot be read"]),
+        ("empty policy", {"CALLERID_POLICY": ""}, ["CALLERID_POLICY", "cannot be read"]),
+    ),
+)
+def test_mistake_in_a_variable_names_it_and_the_mend(environ: Mapping[str, str | None], words: list[str]) -> None:
+    with complains(*words):
+        guard_from(environ)
+
+
+def test_name_unlike_all_others_is_told_all_of_them() -> None:
+    with complains("CALLERID_", "known are CALLERID_ALGORITHMS, CALLERID_AUDIENCE"):
+        guard_from({"CALLERID_" + "🦊" * 60: "1"})
+
+
+# Several sources
+
+
+def test_arguments_and_variables_complete_each_other(issuer: FakeIssuer) -> None:
+    guard = guard_from({}, issuers=[google(keys=issuer.jwks())], routes=[Route("/open", callers=["allUsers"])])
+    assert guard.check("GET", "/open", []) is None
+    assert reason(guard.check, "GET", "/", []) == "missing_credentials"
+
+
+@pytest.mark.parametrize(
+    ("environ", "overrides", "words"),
+    named(
+        (
+            "audience",
+            {},
+            {"audience": AUDIENCE},
+            ["audience: given by CALLERID_AUDIENCE and by the argument audience", "nothing is merged"],
+        ),
+        ("callers", {}, {"callers": [LOGIN]}, ["callers: given by CALLERID_CALLERS and by the argument callers"]),
+        (
+            "issuers",
+            {"CALLERID_JWKS_URI": KEYS},
+            {"issuers": [google()]},
+            ["issuers: given by CALLERID_JWKS_URI and by the argument"],
+        ),
+        (
+            "issuers by two variables",
+            {"CALLERID_JWKS_URI": KEYS, "CALLERID_ISSUER": IDP},
+            {"issuers": [google()]},
+            ["issuers: given by CALLERID_ISSUER and CALLERID_JWKS_URI and by the argument issuers"],
+        ),
+        ("unknown argument", {}, {"audiance": AUDIENCE}, ["argument", "'audiance'", "did you mean 'audience'?"]),
+        ("mistake in an argument", {}, {"leeway": -1}, ["the argument leeway", "from 0 to 300"]),
+    ),
+)
+def test_two_sources_or_a_wrong_argument(environ: dict[str, str], overrides: dict[str, Any], words: list[str]) -> None:
+    with complains(*words):
+        guard_from(environ, **overrides)
+
+
+def test_file_and_variable_for_one_field(tmp_path: Path) -> None:
+    path = policy(tmp_path, f"callers = ['{LOGIN}']")
+    with complains("callers: given by CALLERID_CALLERS and by CALLERID_POLICY", path):
+        guard_from({"CALLERID_POLICY": path})
+
+
+def test_file_and_argument_for_one_field(tmp_path: Path) -> None:
+    path = policy(tmp_path, f"callers = ['{LOGIN}']")
+    with complains("callers: given by ", path, "and by the argument callers"):
+        Guard.from_file(path, audience=AUDIENCE, callers=[LOGIN])
+
+
+# Files
+
+WHOLE = """
+audience = ["https://user-profiles.example"]
+callers = ["serviceAccount:login@shop.iam.gserviceaccount.com", "group:admins"]
+headers = ["X-Token", {name = "X-Other", scheme = "Token"}, "Authorization"]
+leeway = 60
+consumer_accounts = true
+remember = 10
+remember_bytes = 100000
+
+[groups]
+admins = ["user:ana@example.com"]
+
+[[routes]]
+path = "/healthz"
+callers = ["allUsers"]
+
+[[routes]]
+path = "/profiles/{id}"
+methods = ["PUT"]
+callers = ["group:admins"]
+
+[[issuers]]
+issuer = "https://accounts.google.com"
+jwks_uri = "JWKS_URI"
+"""
+
+
+@pytest.mark.parametrize("build", [Guard.from_file, guard_from_policy])
+def test_file_has_the_words_of_a_guard(issuer: FakeIssuer, tmp_path: Path, build: Callable[[str], Guard]) -> None:
+    guard = build(policy(tmp_path, WHOLE.replace("JWKS_URI", issuer.jwks_uri)))
+    assert guard.bearer.headers == (Header("X-Token"), Header("X-Other", "Token"), Header("Authorization"))
+    assert guard.check("GET", "/healthz", []) is None
+    ana = [("X-Token", f"Bearer {issuer.token(ANA, AUDIENCE, hd=None)}")]
+    login = [("X-Other", f"Token {issuer.token(LOGIN, AUDIENCE, iss='accounts.google.com')}")]
+    assert [reason(guard.check, "PUT", "/profiles/7", headers) for headers in (ana, login)] == [None, "caller_not_allowed"]
+    assert [reason(guard.check, "GET", "/profiles/7", headers) for headers in (ana, login)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [(GOOGLE, (GOOGLE, "accounts.google.com")), ("accounts.google.com", (GOOGLE, "accounts.google.com")), (IDP, (IDP,))],
+)
+def test_issuer_in_a_mapping(name: str, spellings: tuple[str, ...]) -> None:
+    guard = Guard.from_mapping(WORDS | {"issuers": [{"issuer": name, "jwks_uri": KEYS}]}, source="test")
+    assert [issuer.spellings for issuer in guard.verifier.issuers] == [spellings]
+
+
+def test_mapping_may_be_in_capitals_and_hold_objects(issuer: FakeIssuer) -> None:
+    mapping = {
+        "AUDIENCE": AUDIENCE,
+        "CALLERS": [LOGIN],
+        "ROUTES": [Route("/open", callers=["allUsers"])],
+        "ISSUERS": [google(keys=issuer.jwks())],
+        "HEADERS": [Header("X-Token")],
+    }
+    guard = Guard.from_mapping(mapping, source="settings.CALLERID")
+    assert guard.check("GET", "/open", []) is None
+    assert call(guard, issuer.token(LOGIN, AUDIENCE), "X-Token")
+
+
+MISTAKES = named(
+    ("no TOML", "callers = [", ["no TOML"]),
+    ("a word twice", "callers = []\ncallers = []", ["no TOML"]),
+    ("a word in two cases", f"callers = ['{LOGIN}']\nCallers = ['{LOGIN}']", ["callers: given twice"]),
+    ("unknown word", "caller = []", ["unknown word 'caller'", "did you mean 'callers'?"]),
+    ("word unlike all others", "zzz = 1", ["unknown word 'zzz'", "known are audience, callers"]),
+    (
+        "unknown word of a route",
+        "[[routes]]\npath = '/'\ncaller = []",
+        ["routes: unknown word 'caller'", "did you mean 'callers'?"],
+    ),
+    ("word of a route in two cases", "[[routes]]\npath = '/'\nPath = '/'\ncallers = []", ["routes: path: given twice"]),
+    ("route without callers", "[[routes]]\npath = '/'", ["routes: 'callers' is missing"]),
+    ("route without a path", "[[routes]]\ncallers = ['allUsers']", ["routes: 'path' is missing"]),
+    ("route that is no table", "routes = ['/a']", ["routes: '/a' is no Route"]),
+    ("routes as one table", "[routes]\npath = '/'", ["routes: ", "no list"]),
+    ("path of a route", "[[routes]]\npath = 'a'\ncallers = ['allUsers']", ["routes: path 'a'", "begin with '/'"]),
+    ("caller of a route", "[[routes]]\npath = '/a'\ncallers = ['x']", ["routes: /a: 'x' is no member"]),
+    ("unknown word of an issuer", "[[issuers]]\nissuer = 'x'\njwks_url = 'y'", ["issuers: unknown word 'jwks_url'", "'jwks_uri'"]),
+    ("issuer without a name", f"[[issuers]]\njwks_uri = '{KEYS}'", ["issuers: 'issuer' is missing"]),
+    ("issuer that is no table", "issuers = ['https://idp.example']", ["issuers: ", "no Issuer"]),
+    ("alias of Google's", f"[[issuers]]\nissuer = '{GOOGLE}'\naliases = ['x']", ["aliases: google() states Google's"]),
+    (
+        "stale_if_error of an issuer",
+        f"[[issuers]]\nissuer = 'x'\njwks_uri = '{KEYS}'\nstale_if_error = '6h'",
+        ["stale_if_error: '6h'"],
+    ),
+    ("unknown word of a header", "headers = [{nam = 'X-Token'}]", ["headers: unknown word 'nam'", "did you mean 'name'?"]),
+    ("header without a name", "headers = [{scheme = 'Token'}]", ["headers: 'name' is missing"]),
+    ("header that is no text", "headers = [5]", ["headers: 5 is no header"]),
+    (
+        "header for an unknown issuer",
+        "headers = [{name = 'X-Token', issuers = ['x']}]",
+        ["headers: X-Token is for 'x'", "no configured"],
+    ),
+    ("headers as text", "headers = 'Authorization'", ["headers: 'Authorization' is no list"]),
+    ("groups as a list", "groups = ['admins']", ["groups: ", "no mapping"]),
+    ("switch as text", "trust_cloud_run_iam = 'false'", ["trust_cloud_run_iam: 'false' is neither True nor False"]),
+    ("another switch as text", "consumer_accounts = 'no'", ["consumer_accounts: 'no' is neither"]),
+    ("yet another as a number", "allow_shared_audience = 1", ["allow_shared_audience: 1 is neither"]),
+    ("leeway as text", "leeway = '30'", ["leeway: '30' is no number"]),
+    ("leeway as a switch", "leeway = true", ["leeway: True is no number"]),
+    ("remember as text", "remember = 'many'", ["remember: 'many' is no number"]),
+    ("remember below 0", "remember = -1", ["remember: -1 is no number"]),
+    ("remember_bytes as text", "remember_bytes = '16M'", ["remember_bytes: '16M' is no number"]),
+)
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES)
+@pytest.mark.parametrize(("build", "source"), [(Guard.from_file, ""), (guard_from_policy, "CALLERID_POLICY")])
+def test_mistake_in_a_file_names_it_and_the_mend(
+    tmp_path: Path, build: Callable[[str], Guard], source: str, text: str, words: list[str]
+) -> None:
+    defaults = [f"{word} = {value!r}" for word, value in WORDS.items() if f"{word} = " not in text.partition("[[")[0]]
+    path = policy(tmp_path, "\n".join([*defaults, text]))
+    with complains(source, path, *words):
+        build(path)
+
+
+def test_file_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_bytes(b"audience = '\xff'")
+    with complains(str(file), "no TOML"):
+        Guard.from_file(file)
+
+
+@pytest.mark.parametrize("path", ["no-such-file.toml", "."])
+def test_file_that_cannot_be_read_is_told(tmp_path: Path, path: str) -> None:
+    with complains(str(tmp_path / path), "cannot be read"):
+        Guard.from_file(tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    named(
+        ("no mapping", ["AUDIENCE"], ["neither a Guard nor a mapping"]),
+        ("unknown word", WORDS | {"AUDIENCES": AUDIENCE}, ["unknown word 'audiences'", "did you mean 'audience'?"]),
+        ("word that is no text", WORDS | {5: AUDIENCE}, ["unknown word '5'"]),
+        ("a word in two cases", WORDS | {"AUDIENCE": AUDIENCE}, ["audience: given twice"]),
+        ("no callers", {"AUDIENCE": AUDIENCE}, ["callers: empty", "nobody could call"]),
+        ("no audience", {"CALLERS": [LOGIN]}, ["audience: missing"]),
+    ),
+)
+def test_mistake_in_a_mapping_names_its_source_and_the_mend(mapping: Any, words: list[str]) -> None:
+    with complains("settings.CALLERID: ", *words):
+        Guard.from_mapping(mapping, source="settings.CALLERID")
+
+
+# Where Cloud Run's word may be taken for a signature
+
+CLOUD_RUN = {"K_SERVICE": "user-profiles"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "words"),
+    named(
+        ("not on Cloud Run", {}, {}, ["not Cloud Run", "K_SERVICE"]),
+        ("K_SERVICE empty", {"K_SERVICE": ""}, {}, ["not Cloud Run"]),
+        ("Knative", CLOUD_RUN | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, {}, ["not Cloud Run", "KUBERNETES_SERVICE_HOST"]),
+        ("other headers", CLOUD_RUN, {"headers": ["Authorization"]}, ["header order is not the default"]),
+        (
+            "other order",
+            CLOUD_RUN,
+            {"headers": ["Authorization", "X-Serverless-Authorization"]},
+            ["header order is not the default"],
+        ),
+        (
+            "another issuer",
+            CLOUD_RUN,
+            {"issuers": [Issuer(IDP, jwks_uri=KEYS, has_google_email_authority=True)]},
+            ["google() is not the only issuer"],
+        ),
+        (
+            "a further issuer",
+            CLOUD_RUN,
+            {"issuers": [google(audience="a"), Issuer(IDP, jwks_uri=KEYS, audience="a")], "audience": None},
+            ["google() is not the only issuer"],
+        ),
+        ("allUsers in callers", CLOUD_RUN, {"callers": ["allUsers"]}, ["allUsers is in callers"]),
+    ),
+)
+def test_trust_in_cloud_run_iam_where_it_would_be_misplaced_is_a_configuration_error(
+    environ: dict[str, str], options: dict[str, Any], words: list[str]
+) -> None:
+    with complains("trust_cloud_run_iam: ", *words):
+        Guard(**WORDS | {"trust_cloud_run_iam": True, "environ": environ} | options)
+
+
+def test_audience_alone_admits_nobody() -> None:
+    with complains("callers: empty", "nobody could call"):
+        Guard(audience=AUDIENCE)
