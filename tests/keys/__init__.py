@@ -4,11 +4,12 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Endpoint", "answer", "hang", "send"]
+__all__ = ["Endpoint", "Script", "answer", "eventually", "hang", "send"]
 
 Script = Callable[[socket.socket], None]
 
@@ -65,3 +66,9 @@ def send(*pieces: bytes) -> Script:
 def hang(connection: socket.socket) -> None:
     """A script that says nothing until the client hangs up."""
     connection.recv(1)
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait for what another thread will bring about."""
+    while not condition():  # pytest-timeout ends what never comes
+        time.sleep(0.005)
