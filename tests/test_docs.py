@@ -306,6 +306,11 @@ def test_the_refusal_that_is_shown_is_what_is_sent(issuer: FakeIssuer, caplog: p
     assert blocks("refusals.md", "text") == [f"{caplog.messages[-1]}\n"]
 
 
+def test_contributors_are_told_of_every_room() -> None:
+    rooms = {module.name for module in (ROOT / "middleware" / "callerid").glob("[a-z]*.py")}
+    assert rooms <= set(re.findall(r"\w+\.py", PAGES["CONTRIBUTING.md"]))
+
+
 def slug(heading: str) -> str:
     """A heading's anchor, as GitHub makes them."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
