@@ -178,10 +178,18 @@ def test_scheme_that_is_no_http_token_is_a_configuration_error(scheme: Any) -> N
         Header(AUTHORIZATION, scheme)
 
 
-@pytest.mark.parametrize("issuers", [(), [], "https://issuer.example", 5])
-def test_issuers_that_are_no_list_of_issuers_are_a_configuration_error(issuers: Any) -> None:
-    with complains("headers", ASSERTION, "issuers", "list"):
+@pytest.mark.parametrize(
+    ("issuers", "words"),
+    [((), "empty"), ([], "empty"), ("https://issuer.example", "no list"), (5, "no list"), ([5], "no text"), ([["x"]], "no text")],
+)
+def test_issuers_that_are_no_list_of_issuers_are_a_configuration_error(issuers: Any, words: str) -> None:
+    with complains(f"headers: {ASSERTION}: issuers", words):
         Header(ASSERTION, None, issuers)
+
+
+@pytest.mark.parametrize("name", [ASSERTION, ASSERTION.lower()])
+def test_header_of_iap_is_for_iaps_issuer(name: str) -> None:
+    assert Header(name, None).issuers == ("https://cloud.google.com/iap",)
 
 
 @pytest.mark.parametrize(

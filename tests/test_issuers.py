@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from callerid import Issuer, Verifier, google
+from callerid import Guard, Header, Issuer, Verifier, google
 from callerid.keys import StaticKeys
 from callerid.keys.keyset import parse_jwks
 from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN, complains, named
+from tests.support import AUDIENCE, LOGIN, complains, named, reason
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
+IAP, ASSERTION = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"
 
 
 def test_google_is_known() -> None:
@@ -215,3 +216,41 @@ def test_issuers_that_cannot_be_meant_together_are_a_configuration_error(
 ) -> None:
     with complains(*words):
         Verifier(issuers, **options)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "header", "expected"),
+    [
+        (IAP, ASSERTION, None),
+        (IAP, "Authorization", "issuer_not_allowed"),
+        (GOOGLE, ASSERTION, "issuer_not_allowed"),
+        (GOOGLE, "Authorization", None),
+    ],
+)
+def test_iap_is_accepted_in_its_header_only_and_nobody_else_there(
+    issuer: FakeIssuer, spelling: str, header: str, expected: str | None
+) -> None:
+    issuers = [google(keys=issuer.jwks(), audience=AUDIENCE), Issuer(IAP, keys=issuer.jwks(), audience=AUDIENCE)]
+    headers: list[str | Header] = ["Authorization", Header(ASSERTION, scheme=None)]
+    guard = Guard(issuers=issuers, callers=["allAuthenticatedUsers"], headers=headers)
+    token = issuer.token(LOGIN, AUDIENCE, iss=spelling)
+    value = token if header == ASSERTION else f"Bearer {token}"
+    assert reason(guard.check, "GET", "/", [(header, value)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "name", "words"),
+    named(
+        (
+            "IAP's header without IAP",
+            [Header(ASSERTION, scheme=None)],
+            IDP,
+            [f"headers: {ASSERTION} is for '{IAP}'", "no configured"],
+        ),
+        ("IAP without its header", ["Authorization"], IAP, [f"headers: {IAP} is accepted in {ASSERTION} only", "scheme=None"]),
+        ("a header for nobody known", [Header("X-Token", issuers=(IAP,))], IDP, [f"headers: X-Token is for '{IAP}'"]),
+    ),
+)
+def test_headers_and_issuers_that_do_not_go_together_are_a_configuration_error(headers: Any, name: str, words: list[str]) -> None:
+    with complains(*words):
+        Guard(issuers=[Issuer(name, jwks_uri=KEYS)], audience=AUDIENCE, callers=["allAuthenticatedUsers"], headers=headers)

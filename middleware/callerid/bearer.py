@@ -5,18 +5,21 @@ Cloud Run checks only `X-Serverless-Authorization` where both are there, and pas
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from callerid.errors import ConfigurationError, Refused, refusal
-from callerid.options import as_list
+from callerid.options import as_list, as_texts
 
-__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs"]
+__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs"]
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
+
+# Identity-Aware Proxy's issuer, and the one header that its tokens come in.
+IAP, IAP_HEADER = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Header:
     """A request header that may bear a token.
 
     `scheme` is the authentication scheme before the token, `None` for a header that holds a bare token. `issuers`, where given,
-    are the only issuers accepted in this header, and this kind of header is the only one in which they are accepted.
+    are the only issuers accepted in this header, and this kind of header is the only one in which they are accepted. So it is with
+    IAP's header and IAP's issuer unless `issuers` says otherwise.
 
     Raises:
         ConfigurationError: for a name or scheme that is no RFC 9110 token, and for an empty `issuers`.
@@ -38,10 +42,12 @@ class Header:
         for field, text in (("name", self.name), ("scheme", self.scheme)):
             if (field, text) != ("scheme", None) and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
                 raise ConfigurationError(f"headers: {field} {text!r} is no HTTP token; write it like 'Authorization'")
-        if self.issuers is not None:
-            if isinstance(self.issuers, str) or not isinstance(self.issuers, Collection) or not self.issuers:
-                raise ConfigurationError(f"headers: {self.name}: issuers {self.issuers!r} is no list of at least one issuer")
-            object.__setattr__(self, "issuers", tuple(self.issuers))
+        if self.issuers is None and self.key == IAP_HEADER.lower():
+            object.__setattr__(self, "issuers", (IAP,))
+        elif self.issuers is not None:
+            object.__setattr__(self, "issuers", as_texts(f"headers: {self.name}: issuers", self.issuers))
+            if not self.issuers:
+                raise ConfigurationError(f"headers: {self.name}: issuers: empty; name at least one, or leave it out")
 
     @property
     def key(self) -> str:
@@ -50,7 +56,6 @@ class Header:
 
 
 AUTHORIZATION = Header("Authorization")
-IAP_HEADER = "X-Goog-IAP-JWT-Assertion"
 DEFAULT_HEADERS = (Header("X-Serverless-Authorization"), AUTHORIZATION)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from callerid.bearer import Header
+from callerid.bearer import IAP, IAP_HEADER, Header
 from callerid.caller import Caller, Claims, VerifiedBy
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.issuers import Issuer, audiences
@@ -287,9 +287,12 @@ def _checked_audiences(issuer: Issuer, audience: Iterable[str] | None, allow_sha
 
 def _bound_issuers(by_spelling: Mapping[str, Issuer], headers: Iterable[Header]) -> dict[Issuer, list[Header]]:
     bound: dict[Issuer, list[Header]] = {}
+    headers = tuple(headers)
     for header in headers:
         for name in header.issuers or ():
             if name not in by_spelling:
                 raise ConfigurationError(f"headers: {header.name} is for {name!r}, which is no configured issuer")
             bound.setdefault(by_spelling[name], []).append(header)
+    if headers and IAP in by_spelling and by_spelling[IAP] not in bound:
+        raise ConfigurationError(f"headers: {IAP} is accepted in {IAP_HEADER} only; add Header({IAP_HEADER!r}, scheme=None)")
     return bound
