@@ -41,7 +41,7 @@ class TokenMemory:
 
     def __init__(self, *, entries: int, size: int) -> None:
         self._least = size // max(entries, 1)  # each entry weighs at least this, so one bound is both
-        self._size = size if entries else 0
+        self._size = self._least * entries
         self._remembered: LRUCache[str, tuple[int, Verified]] = LRUCache(self._size, getsizeof=lambda entry: entry[0])
         self._lock = threading.Lock()
 
