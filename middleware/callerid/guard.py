@@ -53,6 +53,7 @@ class Rule(NamedTuple):
 class Judgement:
     """What a Guard found out about a request that it let pass: on a public route nothing, unless a handler asked."""
 
+    is_public: bool
     verified: Verified | None
     occasion: Occasion | None = None
 
@@ -120,18 +121,18 @@ class Guard:
         self._reader = MemberReader(
             self.verifier.issuers, groups, consumer_accounts=as_flag("consumer_accounts", consumer_accounts)
         )
-        self._callers = self.rule("callers", callers)
+        self.callers: Rule = self.rule("callers", callers)
         self._routes = RouteTable(routes)
         self._rules = [self.rule(f"routes: {route}", route.callers) for route in self._routes.routes]
         if trust_cloud_run_iam:
-            _check_cloud_run(self, self._callers.members, environ)
+            _check_cloud_run(self, environ)
         self._log = RefusalLog(private_service=trust_cloud_run_iam)
         options = {
             "trust_cloud_run_iam": trust_cloud_run_iam,
             "consumer_accounts": consumer_accounts,
             "allow_shared_audience": allow_shared_audience,
         }
-        for caveat in caveats(self.verifier.issuers, self._callers, self._routes, self._rules, options):
+        for caveat in caveats(self.verifier.issuers, self.callers, self._routes, self._rules, options):
             logger.warning("%s", caveat)
 
     @classmethod
@@ -250,7 +251,7 @@ class Guard:
         return caller.expires_at + self._leeway - self._clock()
 
     def _judged(self, request: Request, verified: Verified | None) -> Judgement:
-        judgement = Judgement(verified)
+        judgement = Judgement(is_public=verified is None, verified=verified)
         request.state.setdefault(_JUDGEMENTS, {})[self] = judgement
         return judgement
 
@@ -260,7 +261,7 @@ class Guard:
             index = self._routes.match(request.method, request.path)
             if index is not None:
                 return self._rules[index]
-        return self._callers
+        return self.callers
 
     def _vouched(self, request: Request, verified: Verified) -> Verified:
         """Beside IAP's header Cloud Run has checked the token of IAP's own account, and not this one."""
@@ -282,7 +283,7 @@ def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:
     return name.lower() == IAP_HEADER.lower()
 
 
-def _check_cloud_run(guard: Guard, callers: Members, environ: Mapping[str, str]) -> None:
+def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
     """`trust_cloud_run_iam` is safe only where Cloud Run's IAM check, and nothing else, stands before every request."""
     problem = None
     if not environ.get("K_SERVICE") or environ.get("KUBERNETES_SERVICE_HOST"):
@@ -291,7 +292,7 @@ def _check_cloud_run(guard: Guard, callers: Members, environ: Mapping[str, str])
         problem = "the header order is not the default, and Cloud Run checks only the header that the default takes"
     elif [issuer.issuer for issuer in guard.verifier.issuers] != [GOOGLE]:
         problem = "google() is not the only issuer, and Cloud Run vouches for Google's tokens only"
-    elif callers.everyone:
+    elif guard.callers.members.everyone:
         problem = f"{ALL_USERS} is in callers, so nobody checks"
     if problem:
         raise ConfigurationError(f"trust_cloud_run_iam: {problem}; take it out, and let callers send a signed token")

@@ -1,7 +1,8 @@
 """A handler's own list: a second check behind the Guard, bound to the handler that the router chose.
 
 It narrows and never widens. It believes its own Guard only: where that Guard has not judged this very request, it runs first,
-whole. On a public route, where nobody has looked at the token, the check looks at it itself.
+whole. On a public route, where nobody has looked at the token, the check looks at it itself, and without a list of its own
+takes the Guard's callers: that a token is good says nothing about who bears it.
 """
 
 from collections.abc import Iterable
@@ -9,14 +10,14 @@ from collections.abc import Iterable
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError, Refused
 from callerid.guard import Guard, Judgement, Request
-from callerid.members import ALL_AUTHENTICATED_USERS, ALL_USERS
+from callerid.members import ALL_USERS
 from callerid.memory import Verified
 
 __all__ = ["HandlerCheck"]
 
 
 class HandlerCheck:
-    """`callers` may call this handler, or, without a list, every caller that the Guard admits.
+    """`callers` may call this handler, or, without a list, every caller that the Guard admits: its `callers` on a public route.
 
     With `optional`, a request without credentials passes on a public route, as `None`; a bad token is still refused.
 
@@ -25,10 +26,12 @@ class HandlerCheck:
     """
 
     def __init__(self, guard: Guard, callers: Iterable[str] | None = None, *, optional: bool = False) -> None:
+        if not isinstance(guard, Guard):
+            raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerGuard(Guard(…))")
         self.guard = guard
         self._optional = optional
-        self._rule = guard.rule("a handler's callers", [ALL_AUTHENTICATED_USERS] if callers is None else callers)
-        if self._rule.members.everyone:
+        self._rule = None if callers is None else guard.rule("a handler's callers", callers)
+        if self._rule is not None and self._rule.members.everyone:
             raise ConfigurationError(f"a handler's callers: {ALL_USERS} would widen nothing; make the route public in the Guard")
 
     def __call__(self, request: Request) -> Caller | None:
@@ -50,7 +53,9 @@ class HandlerCheck:
             return None
 
     def _decide(self, judgement: Judgement, verified: Verified) -> Caller:
-        self.guard.admit(self._rule, verified)
+        rule = self._rule or (self.guard.callers if judgement.is_public else None)
+        if rule is not None:
+            self.guard.admit(rule, verified)
         judgement.verified = verified
         if judgement.occasion is not None:
             judgement.occasion.caller = verified.caller
