@@ -108,7 +108,7 @@ class Verifier:
 
     def recall(self, token: str, header: Header | None) -> Verified | None:
         """What is remembered of this token, if it still holds."""
-        verified = self._memory.get(token)
+        verified = self._memory.get(token) if isinstance(token, str) else None  # what has no hash is not looked up
         if verified is None or verified.holds(header, self._clock()):
             return verified
         self._memory.discard(token)
