@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
+from urllib3.util import parse_url
 
 from callerid.errors import ConfigurationError
 
@@ -85,7 +86,7 @@ class Fetcher:
         settings: dict[str, Any] = {"ssl_context": self._tls, "timeout": urllib3.Timeout(total=self._deadline), "retries": False}
         if self._proxy is None:
             return urllib3.PoolManager(**settings)
-        credentials = urllib3.util.parse_url(self._proxy).auth  # urllib3 does not send it of itself
+        credentials = parse_url(self._proxy).auth  # urllib3 does not send it of itself
         proxy_headers = urllib3.make_headers(proxy_basic_auth=credentials and unquote(credentials))
         return urllib3.ProxyManager(self._proxy, proxy_headers=proxy_headers, **settings)
 
