@@ -1,0 +1,357 @@
+"""The Guard's one question, asked by threads and by tasks: the answers, their order, and what the operator is told."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callerid import Caller, Guard, Header, Issuer, Route, google
+from callerid.bearer import HeaderPairs
+from callerid.guard import Request
+from callerid.testing import FakeIssuer
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, complains, named, reason, refuses
+
+ROUTES = [
+    Route("/healthz", callers=["allUsers"]),
+    Route("/profiles/{id}", methods=["PUT"], callers=["group:admins"]),
+    Route("/anybody/**", callers=["allAuthenticatedUsers"]),
+]
+OWN = Issuer("https://own.example", jwks_uri="https://own.example/jwks", audience=AUDIENCE)
+CLOUD_RUN = {"K_SERVICE": "user-profiles"}
+
+Check = Callable[[Guard, str, str, HeaderPairs], Caller | None]
+
+
+def check(guard: Guard, method: str, path: str, headers: HeaderPairs) -> Caller | None:
+    return guard.check(method, path, headers)
+
+
+def acheck(guard: Guard, method: str, path: str, headers: HeaderPairs) -> Caller | None:
+    return asyncio.run(guard.acheck(method, path, headers))
+
+
+on_both_faces = pytest.mark.parametrize("check", [check, acheck])
+
+
+@pytest.fixture(scope="module")
+def google_at_hand(issuer: FakeIssuer) -> Issuer:
+    """The issuer's keys without a fetch."""
+    return google(keys=issuer.jwks())
+
+
+def build(at_hand: Issuer, **changes: Any) -> Guard:
+    return Guard(**{"issuers": [at_hand], "audience": AUDIENCE, "callers": [LOGIN]} | changes)
+
+
+@pytest.fixture
+def guard(google_at_hand: Issuer, caplog: pytest.LogCaptureFixture) -> Guard:
+    """One with several rules, which has said all that it says at start."""
+    guard = build(google_at_hand, callers=[LOGIN, SEARCH], routes=ROUTES, groups={"admins": [ANA]})
+    caplog.clear()
+    return guard
+
+
+@pytest.fixture
+def rotating() -> Iterator[FakeIssuer]:
+    with FakeIssuer(algorithm="ES256") as issuer:
+        yield issuer
+
+
+def headers(issuer: FakeIssuer, pattern: str) -> list[tuple[str, str]]:
+    """Header lines, in which a member in angle brackets stands for its token, and `…|name=value` changes a claim."""
+    found = []
+    for line in filter(None, pattern.split("\n")):
+        name, _, value = line.partition(": ")
+        before, bracket, member = value.partition("<")
+        member, *changes = member.removesuffix(">").split("|")
+        claims: dict[str, Any] = dict(change.split("=") for change in changes)
+        found.append((name, before + issuer.token(member, claims.pop("aud", AUDIENCE), **claims) if bracket else value))
+    return found
+
+
+CASES = named(
+    ("a public route", "GET", "/healthz", "", None),
+    ("a public route, any method", "purge", "/healthz/", "", None),
+    ("a public route, junk credentials", "GET", "/healthz", "Authorization: Bearer , ,", None),
+    ("a public route, a stranger's token", "GET", "/healthz", f"Authorization: Bearer <{STRANGER}>", None),
+    ("a caller", "GET", "/", f"Authorization: Bearer <{LOGIN}>", LOGIN),
+    ("another caller", "DELETE", "/profiles/1", f"Authorization: Bearer <{SEARCH}>", SEARCH),
+    ("a caller, in the header that comes first", "GET", "/", f"X-Serverless-Authorization: Bearer <{LOGIN}>", LOGIN),
+    (
+        "a caller in the deciding header, junk in the other",
+        "GET",
+        "/",
+        f"Authorization: junk\nX-Serverless-Authorization: Bearer <{LOGIN}>",
+        LOGIN,
+    ),
+    (
+        "junk in the deciding header, a caller in the other",
+        "GET",
+        "/",
+        f"Authorization: Bearer <{LOGIN}>\nX-Serverless-Authorization: junk",
+        "malformed_credentials",
+    ),
+    ("nobody", "GET", "/", "", "missing_credentials"),
+    ("another scheme", "GET", "/", "Authorization: Basic YTpi", "missing_credentials"),
+    ("a scheme alone", "GET", "/", "Authorization: Bearer", "malformed_credentials"),
+    ("a caller twice", "GET", "/", "\n".join([f"Authorization: Bearer <{LOGIN}>"] * 2), "malformed_credentials"),
+    ("no token", "GET", "/", "Authorization: Bearer junk", "malformed_token"),
+    ("a stranger", "GET", "/", f"Authorization: Bearer <{STRANGER}>", "caller_not_allowed"),
+    ("a stranger where every token is good", "GET", "/anybody/x", f"Authorization: Bearer <{STRANGER}>", STRANGER),
+    ("nobody where every token is good", "GET", "/anybody", "", "missing_credentials"),
+    ("a route admits whom callers do not", "PUT", "/profiles/1", f"Authorization: Bearer <{ANA}>", ANA),
+    ("and is alone to decide", "PUT", "/profiles/1", f"Authorization: Bearer <{LOGIN}>", "caller_not_allowed"),
+    ("for its methods, however written", "put", "/profiles/1/", f"Authorization: Bearer <{LOGIN}>", "caller_not_allowed"),
+    ("and no others", "GET", "/profiles/1", f"Authorization: Bearer <{ANA}>", "caller_not_allowed"),
+    ("another's audience", "GET", "/", f"Authorization: Bearer <{LOGIN}|aud=https://other.example>", "audience_mismatch"),
+    ("an address that nobody verified", "GET", "/", f"Authorization: Bearer <{LOGIN}|email_verified=>", "email_not_verified"),
+    ("a stranger's that nobody verified", "GET", "/", f"Authorization: Bearer <{STRANGER}|email_verified=>", "caller_not_allowed"),
+    ("an ambiguous path, nobody", "GET", "//healthz", "", "ambiguous_path"),
+    ("an ambiguous path, a caller", "GET", "/x/../healthz", f"Authorization: Bearer <{LOGIN}>", "ambiguous_path"),
+    ("an ambiguous path, junk credentials", "GET", "healthz", "Authorization: Bearer", "ambiguous_path"),
+)
+
+
+@on_both_faces
+@pytest.mark.parametrize(("method", "path", "pattern", "expected"), CASES)
+def test_the_answer(
+    method: str,
+    path: str,
+    pattern: str,
+    expected: str | None,
+    check: Check,
+    guard: Guard,
+    issuer: FakeIssuer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "callerid")
+    sent = headers(issuer, pattern)
+    if expected is None or ":" in expected:
+        caller = check(guard, method, path, sent)
+        assert (caller.member if caller else None) == expected
+        assert caplog.records == []
+        return
+    with refuses(expected) as raised:
+        check(guard, method, path, sent)
+    (record,) = caplog.records
+    assert expected in record.getMessage()
+    assert repr(path) in record.getMessage()
+    assert "eyJ" not in record.getMessage() + str(raised.value) + repr(raised.value)  # how every token begins
+
+
+@on_both_faces
+def test_headers_may_be_bytes_and_come_from_a_generator(check: Check, guard: Guard, issuer: FakeIssuer) -> None:
+    pairs = ((name.encode(), value.encode()) for name, value in headers(issuer, f"authorization: bearer  <{LOGIN}>"))
+    caller = check(guard, "GET", "/", pairs)
+    assert caller is not None
+    assert caller.member == LOGIN
+
+
+@on_both_faces
+def test_a_remembered_caller_is_judged_by_each_route_anew(check: Check, guard: Guard, issuer: FakeIssuer) -> None:
+    sent = headers(issuer, f"Authorization: Bearer <{LOGIN}>")
+    assert check(guard, "GET", "/", sent) is check(guard, "GET", "/", sent)
+    with refuses("caller_not_allowed"):
+        check(guard, "PUT", "/profiles/1", sent)
+
+
+@on_both_faces
+def test_without_routes_no_path_is_looked_at(check: Check, google_at_hand: Issuer, issuer: FakeIssuer) -> None:
+    guard = build(google_at_hand)
+    assert check(guard, "GET", "//x/../y;z", headers(issuer, f"Authorization: Bearer <{LOGIN}>")) is not None
+
+
+@on_both_faces
+def test_a_public_route_needs_no_keys_and_every_other_is_503_without_them(check: Check, rotating: FakeIssuer) -> None:
+    rotating.status = 500
+    guard = build(rotating.google(), routes=ROUTES[:1])
+    sent = headers(rotating, f"Authorization: Bearer <{LOGIN}>")
+    assert check(guard, "GET", "/healthz", sent) is None
+    assert rotating.requests == 0
+    with refuses("keys_unavailable") as raised:
+        check(guard, "GET", "/", sent)
+    assert raised.value.headers["Retry-After"] == "1"
+    assert check(guard, "GET", "/healthz", sent) is None
+
+
+def test_a_prefetch_returns_at_once_and_the_keys_are_there_later(rotating: FakeIssuer) -> None:
+    guard = build(rotating.google())
+    guard.prefetch()
+    guard.check("GET", "/", headers(rotating, f"Authorization: Bearer <{LOGIN}>"))
+    assert rotating.requests == 1
+    build(google(jwks_uri="http://127.0.0.1:9/")).prefetch()
+
+
+# What is kept with the request
+
+
+def request(path: str, headers: HeaderPairs = ()) -> Request:
+    return Request("GET", path, None, list(headers), {})
+
+
+def test_a_judgement_is_kept_for_its_own_guard_only(guard: Guard, google_at_hand: Issuer, issuer: FakeIssuer) -> None:
+    another = build(google_at_hand)
+    judged = request("/", headers(issuer, f"Authorization: Bearer <{LOGIN}>"))
+    assert guard.judgement_of(judged) is None
+    judgement = guard.judge(judged)
+    assert guard.judgement_of(judged) is judgement
+    assert another.judgement_of(judged) is None
+    assert another.judge(judged) is not judgement
+    assert guard.judgement_of(judged) is judgement
+
+
+def test_a_refused_request_keeps_no_judgement(guard: Guard) -> None:
+    refused = request("/")
+    with refuses("missing_credentials"):
+        guard.judge(refused)
+    assert guard.judgement_of(refused) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "private"),
+    named(
+        ("the header that caches know", "/", "Authorization", False),
+        ("another header", "/", "X-Serverless-Authorization", True),
+        ("a public route", "/healthz", "X-Serverless-Authorization", False),
+    ),
+)
+def test_an_answer_is_private_where_caches_do_not_know_the_header(
+    path: str, name: str, private: bool, guard: Guard, issuer: FakeIssuer
+) -> None:
+    judgement = guard.judge(request(path, headers(issuer, f"{name}: Bearer <{LOGIN}>")))
+    assert judgement.is_private is private
+    assert judgement.is_public is (path == "/healthz")
+    assert (judgement.caller is None) is judgement.is_public
+
+
+def test_a_caller_has_until_the_tokens_end_and_the_leeway(google_at_hand: Issuer, issuer: FakeIssuer) -> None:
+    clock = Clock()
+    guard = build(google_at_hand, leeway=10, clock=clock)
+    sent = issuer.headers(LOGIN, AUDIENCE, iat=clock.now, exp=clock.now + 100)
+    caller = guard.check("GET", "/", sent.items())
+    assert caller is not None
+    clock.advance(60)
+    assert guard.seconds_left(caller) == 50
+
+
+# Signatures that Cloud Run removed
+
+
+@pytest.fixture
+def trusting(google_at_hand: Issuer) -> Guard:
+    return build(google_at_hand, trust_cloud_run_iam=True, environ=CLOUD_RUN)
+
+
+@on_both_faces
+def test_a_removed_signature_is_refused_and_the_operator_told_why(
+    check: Check, guard: Guard, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = issuer.strip_signature(issuer.token(LOGIN, AUDIENCE))
+    with refuses("signature_removed"):
+        check(guard, "GET", "/", [("Authorization", f"Bearer {token}")])
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "either Cloud Run removed this signature or someone forged this token" in record.getMessage()
+
+
+@on_both_faces
+@pytest.mark.parametrize(
+    ("beside", "why"),
+    named(
+        ("alone", [], None),
+        ("beside IAP's header", [("X-Goog-IAP-JWT-Assertion", "x")], "signature_removed"),
+        ("beside IAP's header in bytes", [(b"x-goog-iap-jwt-assertion", b"x")], "signature_removed"),
+        ("beside other headers", [("X-Goog-IAP-JWT", "x"), (b"accept", b"*/*")], None),
+    ),
+)
+def test_a_trusted_removed_signature_is_believed_unless_iap_stands_before(
+    beside: list[tuple[str, str]], why: str | None, check: Check, trusting: Guard, issuer: FakeIssuer
+) -> None:
+    token = issuer.strip_signature(issuer.token(LOGIN, AUDIENCE))
+    assert reason(check, trusting, "GET", "/", [*beside, ("Authorization", f"Bearer {token}")]) == why
+
+
+def test_trust_in_cloud_run_excuses_no_stranger(trusting: Guard, issuer: FakeIssuer) -> None:
+    token = issuer.strip_signature(issuer.token(STRANGER, AUDIENCE))
+    with refuses("caller_not_allowed"):
+        trusting.check("GET", "/", [("Authorization", f"Bearer {token}")])
+
+
+def test_trust_in_cloud_run_is_told_at_start_and_found_out_when_it_is_misplaced(
+    google_at_hand: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = build(google_at_hand, trust_cloud_run_iam=True, environ=CLOUD_RUN)
+    assert any("trust_cloud_run_iam" in record.getMessage() for record in caplog.records)
+    caplog.clear()
+    for _ in range(3):
+        assert reason(guard.check, "GET", "/", []) == "missing_credentials"
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "this service appears to be public" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    named(
+        ("nowhere", {"environ": {}}, ["K_SERVICE"]),
+        ("a nameless service", {"environ": {"K_SERVICE": ""}}, ["K_SERVICE"]),
+        ("Knative", {"environ": CLOUD_RUN | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}}, ["KUBERNETES_SERVICE_HOST"]),
+        ("another order of headers", {"headers": ["Authorization", "X-Serverless-Authorization"]}, ["header order"]),
+        ("fewer headers", {"headers": ["Authorization"]}, ["header order"]),
+        ("more headers", {"headers": ["X-Serverless-Authorization", "Authorization", Header("X-More")]}, ["header order"]),
+        ("a second issuer", {"issuers": [google(audience="a"), OWN], "audience": None}, ["google()"]),
+        ("another issuer", {"issuers": [OWN], "audience": None}, ["google()"]),
+        ("everybody", {"callers": ["allUsers"]}, ["allUsers"]),
+        ("a text for a switch", {"trust_cloud_run_iam": "true"}, ["neither True nor False"]),
+    ),
+)
+def test_cloud_run_is_trusted_only_where_nothing_else_can_be_before_the_service(
+    arguments: dict[str, Any], words: list[str]
+) -> None:
+    with complains("trust_cloud_run_iam", *words):
+        build(google(), **{"trust_cloud_run_iam": True, "environ": CLOUD_RUN} | arguments)
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    named(
+        ("no callers", {"callers": []}, ["callers", "empty"]),
+        ("callers left out", {}, ["callers", "empty"]),
+        ("no list", {"callers": LOGIN}, ["callers", "list"]),
+        ("no audience", {"callers": [LOGIN], "audience": None}, ["audience"]),
+        ("a route's member", {"callers": [LOGIN], "routes": [Route("/x", callers=["usr:a@b.example"])]}, ["routes: /x", "user:"]),
+        ("no route", {"callers": [LOGIN], "routes": ["/x"]}, ["routes"]),
+        ("a switch that is none", {"callers": [LOGIN], "consumer_accounts": "no"}, ["consumer_accounts"]),
+    ),
+)
+def test_a_mistake_is_named_at_start(arguments: dict[str, Any], words: list[str]) -> None:
+    with complains(*words):
+        Guard(**{"audience": AUDIENCE} | arguments)
+
+
+def test_a_guard_is_built_from_the_environment_a_file_or_a_mapping(tmp_path: Path, issuer: FakeIssuer) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f'audience = "{AUDIENCE}"\ncallers = ["{LOGIN}"]\n')
+    own = {"issuers": [google(keys=issuer.jwks())]}
+    sent = headers(issuer, f"Authorization: Bearer <{LOGIN}>")
+    for guard in (
+        Guard.from_env({"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}, **own),
+        Guard.from_env({"CALLERID_POLICY": str(policy)}, **own),
+        Guard.from_file(policy, **own),
+        Guard.from_mapping({"AUDIENCE": AUDIENCE, "CALLERS": [LOGIN], **own}, source="settings.CALLERID"),
+    ):
+        caller = guard.check("GET", "/", sent)
+        assert caller is not None
+        assert caller.member == LOGIN
+    with complains("settings.CALLERID", "caller"):
+        Guard.from_mapping({"AUDIENCE": AUDIENCE, "CALLER": [LOGIN]}, source="settings.CALLERID")
+    with complains("audience"):
+        Guard.from_file(policy, audience=AUDIENCE)
+    with complains("CALLERID_AUDIENCE"):
+        Guard.from_env({"CALLERID_AUDIENCE": " ", "CALLERID_CALLERS": LOGIN})
