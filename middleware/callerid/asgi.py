@@ -1,14 +1,16 @@
 """Any ASGI application behind a Guard: http, websocket and lifespan."""
 
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
-from callerid.caller import CallerAuth, CallerUser, Occasion
+from callerid.caller import Caller, CallerAuth, CallerUser, Occasion
 from callerid.errors import ConfigurationError, Refused
 from callerid.guard import Guard, Judgement, Request
-from callerid.keys.waiting import call_later
+from callerid.keys.waiting import Signal, call_later, within
 
-__all__ = ["CallerMiddleware", "asgi_request"]
+__all__ = ["CallerMiddleware", "asgi_request", "hand_over"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -21,17 +23,28 @@ POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 def asgi_request(scope: Scope) -> Request:
     """What a Guard has to know of an HTTP or WebSocket scope. A WebSocket handshake is a GET."""
-    return Request(scope.get("method", "GET"), _routing_path(scope), scope.get("raw_path"), scope["headers"], scope)
+    method = "GET" if scope["type"] == "websocket" else scope["method"]
+    return Request(method, _routing_path(scope), scope.get("raw_path"), scope["headers"], scope)
 
 
 def _routing_path(scope: Scope) -> str:
     """The path that a router matches: without `root_path`, which Starlette takes off likewise."""
     path: str = scope["path"]
     root_path: str = scope.get("root_path", "")
-    if not root_path or not path.startswith(root_path):
+    if not root_path or root_path not in path:
         return path
-    # Off a segment boundary what is left begins with no "/", which the Guard refuses as ambiguous.
-    return path[len(root_path) :] or "/"
+    before, _, rest = path.partition(root_path)
+    # What begins with no "/" the Guard refuses as ambiguous: a rest off a segment boundary, and a path with `root_path` further
+    # in, where Litestar cuts it and Starlette does not.
+    return path.lstrip("/") if before else rest or "/"
+
+
+def hand_over(scope: Scope, caller: Caller | None) -> None:
+    """Put the caller where applications look, instead of one that a Guard around this one has put there."""
+    scope["callerid.caller"] = caller
+    scope.setdefault("state", {})["caller"] = caller
+    if isinstance(scope.get("user"), CallerUser) or not scope.keys() & {"user", "auth"}:
+        scope["user"], scope["auth"] = CallerUser(caller), CallerAuth(caller)
 
 
 class CallerMiddleware:
@@ -64,7 +77,7 @@ class CallerMiddleware:
             await (_refuse_http if kind == "http" else _refuse_websocket)(refused, scope, receive, send)
             return
         occasion = judgement.occasion = Occasion(judgement.caller)
-        _hand_over(scope, judgement)
+        hand_over(scope, judgement.caller)
         try:
             if kind == "websocket":
                 await self._websocket(judgement, scope, receive, send)
@@ -76,30 +89,60 @@ class CallerMiddleware:
             occasion.end()
 
     async def _websocket(self, judgement: Judgement, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = judgement.caller
-        if caller is None or not self._close_websockets:
+        if not self._close_websockets:
             await self.app(scope, receive, send)
             return
-        ended = False
 
-        async def send_until_end(message: Message) -> None:
-            if not ended:
-                await send(message)
+        def seconds_left() -> float:
+            caller = judgement.caller  # on a public route only a handler may have found it
+            return math.inf if caller is None else self.guard.seconds_left(caller)
 
-        async def end() -> None:
-            nonlocal ended
-            ended = True
-            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "the token has expired"})
-
-        await call_later(self.guard.seconds_left(caller), end, lambda: self.app(scope, receive, send_until_end))
+        socket = _Socket(receive, send, seconds_left)
+        await call_later(0, socket.end_in_time, lambda: self.app(scope, socket.receive, socket.send))
 
 
-def _hand_over(scope: Scope, judgement: Judgement) -> None:
-    caller = judgement.caller
-    scope["callerid.caller"] = caller
-    scope.setdefault("state", {})["caller"] = caller
-    if "user" not in scope and "auth" not in scope:
-        scope["user"], scope["auth"] = CallerUser(caller), CallerAuth(caller)
+class _Socket:
+    """An application's WebSocket, which is closed under it when the time is over."""
+
+    def __init__(self, receive: Receive, send: Send, seconds_left: Callable[[], float]) -> None:
+        self._receive, self._send, self._seconds_left = receive, send, seconds_left
+        self._accepted = Signal()
+        self._is_open = self._ended = False
+
+    async def receive(self) -> Message:
+        seconds = self._seconds_left() if self._is_open else math.inf
+        message = None if self._ended else await within(seconds, self._receive)
+        if message is None:  # said here, since not every server says so after a close of our own
+            await self._end()
+            return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
+        if message["type"] == "websocket.disconnect":
+            self._is_open = False
+        return message
+
+    async def send(self, message: Message) -> None:
+        closes = message["type"] == "websocket.close"
+        if self._ended:
+            if closes:
+                return
+            raise ConnectionAbortedError("the socket is closed: its caller's token has expired")  # an OSError, as servers do
+        if closes:
+            self._is_open = False
+        await self._send(message)
+        if message["type"] == "websocket.accept":
+            self._is_open = True
+            self._accepted.set()
+
+    async def end_in_time(self) -> None:
+        """Wait until the time is over, and close."""
+        await self._accepted.wait_async(math.inf)
+        await Signal().wait_async(max(0.0, self._seconds_left()))
+        await self._end()
+
+    async def _end(self) -> None:
+        if self._is_open:
+            self._is_open, self._ended = False, True
+            with suppress(OSError):  # the other side has gone, and the application has not looked
+                await self._send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "the token has expired"})
 
 
 def _keeping_private(judgement: Judgement, send: Send) -> Send:
@@ -112,7 +155,8 @@ def _keeping_private(judgement: Judgement, send: Send) -> Send:
         if message["type"] == "http.response.start" and judgement.is_private:
             headers = list(message.get("headers", ()))
             if not any(name.lower() == b"cache-control" for name, _ in headers):
-                message = {**message, "headers": [*headers, (b"cache-control", b"private")]}
+                headers.append((b"cache-control", b"private"))
+            message = {**message, "headers": headers}  # they may be an iterator, which is at its end now
         await send(message)
 
     return send_private

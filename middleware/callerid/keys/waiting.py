@@ -5,10 +5,11 @@ import contextlib
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Signal", "call_later"]
+__all__ = ["Signal", "call_later", "within"]
 
+_Result = TypeVar("_Result")
 _Step = Callable[[], Awaitable[None]]
 
 
@@ -68,6 +69,23 @@ def _running_trio() -> Any:
     """The trio module where this task is one of trio's, without importing it for anybody else."""
     trio = sys.modules.get("trio")
     return trio if trio is not None and trio.lowlevel.in_trio_run() else None
+
+
+async def within(seconds: float, run: Callable[[], Awaitable[_Result]]) -> _Result | None:
+    """What `run` returns; `None` if it has not returned when so many seconds have passed."""
+    trio = _running_trio()
+    if trio is not None:
+        with trio.move_on_after(max(0.0, seconds)):
+            return await run()
+        return None
+    timer = asyncio.timeout(seconds)
+    try:
+        async with timer:
+            return await run()
+    except TimeoutError:
+        if not timer.expired():
+            raise
+    return None
 
 
 async def call_later(seconds: float, callback: _Step, run: _Step) -> None:

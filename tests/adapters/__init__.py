@@ -1,0 +1,1 @@
+"""Each adapter in its own framework: what no other stack has."""
