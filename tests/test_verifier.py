@@ -470,11 +470,8 @@ def test_without_memory_every_token_is_verified_anew(signer: FakeIssuer, keys: I
 
 # Whatever comes
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from([NOW, AUDIENCE, LOGIN]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from([NOW, AUDIENCE])
+JSON = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(), SCALARS, max_size=3)
 NAMES = st.sampled_from(["iss", "aud", "exp", "iat", "nbf", "sub", "email", "email_verified", "hd"]) | st.text()
 
 

@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from callerid.keys.waiting import Signal, call_later
+from callerid.keys.waiting import Signal, call_later, within
 
 LONG = 60.0  # seconds that no test waits out
 
@@ -147,3 +147,25 @@ class TestCallLater:
             assert stage.calls == 0
 
         anyio.run(main, backend=backend)
+
+
+@on_both_loops
+class TestWithin:
+    @pytest.mark.parametrize("seconds", [LONG, 0.01])
+    def test_gives_what_the_run_returns_in_time(self, backend: str, seconds: float) -> None:
+        async def run() -> str:
+            return "returned"
+
+        assert anyio.run(within, seconds, run, backend=backend) == "returned"
+
+    @pytest.mark.parametrize("seconds", [0.01, 0.0, -1.0])
+    def test_gives_nothing_when_the_time_is_over(self, backend: str, seconds: float) -> None:
+        assert anyio.run(within, seconds, anyio.sleep_forever, backend=backend) is None
+
+    @pytest.mark.parametrize("error", [KeyError, TimeoutError])
+    def test_lets_the_runs_exception_through_as_it_is(self, backend: str, error: type[Exception]) -> None:
+        async def run() -> None:
+            raise error("the application's own")
+
+        with pytest.raises(error, match="the application's own"):
+            anyio.run(within, LONG, run, backend=backend)
