@@ -311,6 +311,7 @@ def test_guard_with_routes_refuses_an_ambiguous_path_before_it_looks_at_credenti
         ("subtree in the middle", "/a/**/b", ["'**'"]),
         ("subtree with a slash behind", "/a/**/", ["'**'"]),
         ("name without a name", "/{}", ["'{}'", "one {name}"]),
+        ("Flask's placeholder", "/profiles/<id>", ["'<id>'", "one {name}"]),
         ("name that is a number", "/{1}", ["'{1}'"]),
         ("two names in a segment", "/{a}{b}", ["'{a}{b}'"]),
         ("name and text in a segment", "/{a}.json", ["'{a}.json'"]),

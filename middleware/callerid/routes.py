@@ -183,7 +183,7 @@ def _check_template(path: object) -> None:
     if re.search("%[0-9A-Fa-f]{2}", path):
         raise ConfigurationError(f"routes: path {path!r} is percent-encoded; write the characters themselves")
     for segment in _template_segments(path):
-        if "*" in segment or (("{" in segment or "}" in segment) and not _NAME.fullmatch(segment)):
+        if re.search("[*<>{}]", segment) and not _NAME.fullmatch(segment):
             raise ConfigurationError(
                 f"routes: path {path!r}: {segment!r} is neither plain text nor one {{name}}; a subtree ends in '/**'"
             )
