@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
 
 from callerid import Caller, Guard, Refused
-from callerid.asgi import POLICY_VIOLATION, asgi_request
+from callerid.asgi import POLICY_VIOLATION, asgi_request, hand_over
 from callerid.handler import HandlerCheck
 
 __all__ = ["CallerGuard", "CallerRefused"]
@@ -59,6 +59,5 @@ class CallerGuard(SecurityBase):
             if scope["type"] == "websocket":
                 raise WebSocketException(POLICY_VIOLATION, refused.reason) from None
             raise CallerRefused(refused) from None
-        scope["callerid.caller"] = caller
-        connection.state.caller = caller
+        hand_over(scope, caller)
         return caller
