@@ -1,6 +1,7 @@
 """Any WSGI application (PEP 3333) behind a Guard."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from callerid.caller import Occasion
@@ -30,8 +31,12 @@ def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
 
 def wsgi_headers(guard: Guard, environ: "WSGIEnvironment") -> list[tuple[str, str]]:
     """The headers that the Guard looks at; a server has joined duplicates with commas."""
-    named = ((name, f"HTTP_{name.upper().replace('-', '_')}") for name in guard.header_names)
-    return [(name, environ[variable]) for name, variable in named if variable in environ]
+    return [(name, environ[variable]) for name, variable in _variables(guard.header_names) if variable in environ]
+
+
+@cache
+def _variables(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(name, f"HTTP_{name.upper().replace('-', '_')}") for name in names]
 
 
 class CallerMiddleware:
