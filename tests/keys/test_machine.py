@@ -391,7 +391,8 @@ def test_jitter_brings_refreshes_forward_by_5_percent_of_the_lifetime_and_retrie
     play(KeyMachine(stale_if_error=STALE, uniform=hurried), WARM + script)
 
 
-def test_jitter_is_random_by_itself() -> None:
+def test_jitter_is_random_whatever_the_application_seeds() -> None:
+    state = random.getstate()
     due = set()
     for _ in range(20):
         machine = KeyMachine(stale_if_error=STALE)
@@ -399,6 +400,7 @@ def test_jitter_is_random_by_itself() -> None:
         due.add(machine.due())
     assert len(due) > 1
     assert all(750 <= moment <= 800 for moment in due)
+    assert random.getstate() == state
 
 
 def test_no_more_kids_are_remembered_than_the_bound() -> None:

@@ -26,6 +26,8 @@ COLD_BACK_OFF = 5.0  # the most, while there have never been keys
 WARM_BACK_OFF = 60.0
 REMEMBERED_KIDS = 1024
 
+_UNIFORM = random.SystemRandom().uniform  # not the application's: it may seed that one alike in every process
+
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
@@ -37,7 +39,7 @@ class WaitUntil:
 class KeyMachine:
     """The state of one issuer's remote keys."""
 
-    def __init__(self, *, stale_if_error: float, uniform: Callable[[float, float], float] = random.uniform) -> None:
+    def __init__(self, *, stale_if_error: float, uniform: Callable[[float, float], float] = _UNIFORM) -> None:
         self._stale_if_error = stale_if_error
         self._uniform = uniform
         self.keys: KeyList | None = None
