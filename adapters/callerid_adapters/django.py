@@ -6,8 +6,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache, wraps
-from typing import Any, cast
-from weakref import WeakKeyDictionary
+from typing import Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import AppConfig
@@ -29,7 +28,7 @@ __all__ = ["CallerIDConfig", "CallerMiddleware", "allow_callers", "configured_gu
 _MIDDLEWARE = "callerid_adapters.django.CallerMiddleware"
 _CORS = "corsheaders.middleware.CorsMiddleware"
 
-View = Callable[..., Any]
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 @cache
@@ -90,7 +89,7 @@ class CallerMiddleware:
             return _answer(refused)
         occasion = _hand_over(request, judgement)
         try:
-            return _finish(judgement, self.get_response(request))
+            return _finish(judgement, occasion, self.get_response(request))
         except BaseException:
             occasion.end()
             raise
@@ -102,7 +101,7 @@ class CallerMiddleware:
             return _answer(refused)
         occasion = _hand_over(request, judgement)
         try:
-            return _finish(judgement, await self.get_response(request))
+            return _finish(judgement, occasion, await self.get_response(request))
         except BaseException:
             occasion.end()
             raise
@@ -115,43 +114,34 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
     Raises:
         ConfigurationError: for an empty list, or a word that is no member.
     """
-    compiled: WeakKeyDictionary[Guard, HandlerCheck] = WeakKeyDictionary()
-
-    def check() -> HandlerCheck:
-        guard = configured_guard()
-        if guard not in compiled:
-            compiled[guard] = HandlerCheck(guard, callers, optional=optional)
-        return compiled[guard]
-
+    check_for = cache(lambda guard: HandlerCheck(guard, callers, optional=optional))
     if settings.configured:
-        check()  # so that a typo is found when the view is imported
+        check_for(configured_guard())  # so that a typo is found when the view is imported
 
     def decorate(view: View) -> View:
         if iscoroutinefunction(view):
 
             @wraps(view)
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                plain = _plain(request)
+                plain, guard = _plain(request), configured_guard()
                 try:
-                    bound = check()
-                    plain.caller = await bound.acall(django_request(bound.guard, plain))  # type: ignore[attr-defined]
+                    plain.caller = await check_for(guard).acall(django_request(guard, plain))  # type: ignore[attr-defined]
                 except Refused as refused:
                     return _answer(refused)
                 return await view(request, *args, **kwargs)
 
-            return guarded_async
+            return guarded_async  # type: ignore[return-value]
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            plain = _plain(request)
+            plain, guard = _plain(request), configured_guard()
             try:
-                bound = check()
-                plain.caller = bound(django_request(bound.guard, plain))  # type: ignore[attr-defined]
+                plain.caller = check_for(guard)(django_request(guard, plain))  # type: ignore[attr-defined]
             except Refused as refused:
                 return _answer(refused)
             return view(request, *args, **kwargs)
 
-        return guarded
+        return guarded  # type: ignore[return-value]
 
     return decorate
 
@@ -199,17 +189,19 @@ def _hand_over(request: HttpRequest, judgement: Judgement) -> Occasion:
     return occasion
 
 
-def _finish(judgement: Judgement, response: HttpResponseBase) -> HttpResponseBase:
+def _finish(judgement: Judgement, occasion: Occasion, response: HttpResponseBase) -> HttpResponseBase:
     if judgement.is_private and not response.has_header("Cache-Control"):
         response["Cache-Control"] = "private"
-    occasion, close = judgement.occasion, response.close
+    if not response.streaming:  # nothing of it is still to be made, and a middleware outside may put another in its place
+        occasion.end()
+        return response
+    close = response.close
 
     def close_and_forget() -> None:
         try:
             close()
         finally:
-            if occasion is not None:
-                occasion.end()
+            occasion.end()
 
     response.close = close_and_forget  # type: ignore[method-assign]  # the server calls it when the last byte is out
     return response

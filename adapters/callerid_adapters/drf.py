@@ -1,10 +1,12 @@
 """Django REST framework: `CallerAuthentication`, an authentication class over Django's request and `settings.CALLERID`."""
 
+from functools import lru_cache
+
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request as RESTRequest
 
-from callerid import Caller, CallerUser, Refused
+from callerid import Caller, CallerUser, Guard, Refused
 from callerid.handler import HandlerCheck
 from callerid_adapters.django import configured_guard, django_request
 
@@ -29,21 +31,24 @@ class CallerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: RESTRequest) -> tuple[CallerUser, Caller] | None:
         """Who calls. Raises `CallerRefused`."""
-        check = HandlerCheck(configured_guard(), optional=True)
+        guard = configured_guard()
         plain = request._request
         try:
-            caller = check(django_request(check.guard, plain))
+            caller = _check_for(guard)(django_request(guard, plain))
         except Refused as refused:
             _add_headers(request, refused)
             raise CallerRefused(refused) from None
-        if caller is None:
-            return None
         plain.caller = caller  # type: ignore[attr-defined]
-        return CallerUser(caller), caller
+        return None if caller is None else (CallerUser(caller), caller)
 
     def authenticate_header(self, request: RESTRequest) -> str:
         """The challenge; without it REST framework answers 403 where 401 is meant."""
         return "Bearer"
+
+
+@lru_cache(maxsize=1)
+def _check_for(guard: Guard) -> HandlerCheck:
+    return HandlerCheck(guard, optional=True)
 
 
 def _add_headers(request: RESTRequest, refused: Refused) -> None:
