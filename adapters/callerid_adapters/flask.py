@@ -1,9 +1,9 @@
 """Flask: `CallerGuard`, an extension that guards the whole application, with decorators for single views and blueprints."""
 
+import sys
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 
@@ -18,6 +18,7 @@ __all__ = ["CallerGuard"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 _EXTENSION = "callerid"
+_STREAMS = "callerid.streams"
 
 
 class CallerGuard:
@@ -29,7 +30,7 @@ class CallerGuard:
     """
 
     def __init__(self, guard: Guard | None = None, *, app: Flask | None = None) -> None:
-        self._guard = guard
+        self._guard = None if guard is None else _checked(guard)
         self._lists: list[_AllowList] = []
         if app is not None:
             self.init_app(app)
@@ -42,14 +43,14 @@ class CallerGuard:
         """
         if _EXTENSION in app.extensions:
             raise ConfigurationError("this Flask application has a callerid Guard already; give it one")
-        guard = guard or self._guard or _configured(app)
+        guard = _checked(guard or self._guard or _configured(app))
         for allow_list in self._lists:
             allow_list.check_for(guard)
-        app.extensions[_EXTENSION] = _Guarded(self, guard)
-        _first(app, lambda: _judge(guard))
-        app.after_request_funcs.setdefault(None, []).insert(0, lambda response: _finish(guard, response))  # the last to run
-        app.teardown_request(lambda error: _forget(guard, error))
-        app.error_handler_spec[None][None].setdefault(Refused, _answer)
+        app.extensions[_EXTENSION] = guarded = _Guarded(self, guard)
+        _first(app, guarded.judge)
+        app.after_request_funcs.setdefault(None, []).insert(0, guarded.finish)  # the last to run
+        app.teardown_request(guarded.forget)
+        _answer_refusals(app)
 
     def allow(self, *callers: str, optional: bool = False) -> Callable[[View], View]:
         """Only these members may call the view, beside what the Guard says of its route. Works for sync and async views.
@@ -99,31 +100,61 @@ class CallerGuard:
 
 
 class _Guarded:
-    """What this extension keeps of an application."""
+    """A Guard at work in one application."""
 
     def __init__(self, extension: CallerGuard, guard: Guard) -> None:
         self.extension = extension
         self.guard = guard
+
+    def judge(self) -> None:
+        """Before everything else: nothing of the application runs for a request that is refused."""
+        g.pop("caller", None)  # an application context around several requests keeps `g`
+        judgement = self.guard.judge(_request(self.guard))
+        judgement.occasion = Occasion(judgement.caller)
+        g.caller = judgement.caller
+
+    def finish(self, response: Response) -> Response:
+        """The last look at a response, a refusal's too."""
+        judgement = self._judgement()
+        if judgement is not None and judgement.occasion is not None:
+            if judgement.is_private and "Cache-Control" not in response.headers:
+                response.headers["Cache-Control"] = "private"
+            # A generator of the application's runs after the request, until `close`; for a file Werkzeug calls no `close`.
+            request.environ[_STREAMS] = response.is_streamed and not response.direct_passthrough
+            response.call_on_close(judgement.occasion.end)
+        return response
+
+    def forget(self, error: BaseException | None) -> None:
+        """At the request's end, unless a response is still to be streamed: then its `close` does it."""
+        if error is None and sys.exception() is None and request.environ.get(_STREAMS):
+            return
+        g.pop("caller", None)
+        judgement = self._judgement()
+        if judgement is not None and judgement.occasion is not None:
+            judgement.occasion.end()
+
+    def _judgement(self) -> Judgement | None:
+        return self.guard.judgement_of(_request(self.guard))
 
 
 class _AllowList:
     """A view's list, compiled for the Guard of whichever application the view runs in."""
 
     def __init__(self, extension: CallerGuard, callers: Iterable[str], optional: bool) -> None:
+        words = callers if isinstance(callers, str) else list(callers)
         self._extension = extension
-        self._callers = callers if isinstance(callers, str) else list(callers)
-        self._optional = optional
-        self._checks: WeakKeyDictionary[Guard, HandlerCheck] = WeakKeyDictionary()
-
-    def check_for(self, guard: Guard) -> HandlerCheck:
-        check = self._checks.get(guard)
-        if check is None:
-            check = self._checks[guard] = HandlerCheck(guard, self._callers, optional=self._optional)
-        return check
+        self.check_for = cache(lambda guard: HandlerCheck(guard, words, optional=optional))
 
     def enforce(self) -> None:
+        _answer_refusals(current_app)  # it may have had no init_app
         guard = self._extension.guard_for(current_app)
         g.caller = self.check_for(guard)(_request(guard))
+
+
+def _checked(guard: Guard) -> Guard:
+    if not isinstance(guard, Guard):  # `CallerGuard(app)`, as other extensions have it, would guard nothing
+        raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerGuard(guard, app=app), or init_app(app)")
+    return guard
 
 
 def _configured(app: Flask) -> Guard:
@@ -134,7 +165,7 @@ def _configured(app: Flask) -> Guard:
 
 
 def _first(scaffold: Flask | Blueprint, function: Callable[[], None]) -> None:
-    """Run this before every other function: nothing of the application runs for a request that is refused."""
+    """Run this before every other `before_request` function."""
     scaffold.before_request(function)
     functions = scaffold.before_request_funcs[None]
     functions.insert(0, functions.pop())
@@ -144,31 +175,8 @@ def _request(guard: Guard) -> Request:
     return wsgi_request(guard, request.environ)
 
 
-def _judgement(guard: Guard) -> Judgement | None:
-    return guard.judgement_of(_request(guard))
-
-
-def _judge(guard: Guard) -> None:
-    judgement = guard.judge(_request(guard))
-    judgement.occasion = Occasion(judgement.caller)
-    g.caller = judgement.caller
-
-
-def _finish(guard: Guard, response: Response) -> Response:
-    judgement = _judgement(guard)
-    if judgement is not None:
-        if judgement.is_private and "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "private"
-        if judgement.occasion is not None:
-            response.call_on_close(judgement.occasion.end)
-    return response
-
-
-def _forget(guard: Guard, error: BaseException | None) -> None:
-    g.pop("caller", None)  # an application context around several requests keeps `g`
-    judgement = _judgement(guard)
-    if error is not None and judgement is not None and judgement.occasion is not None:
-        judgement.occasion.end()  # there may be no response to close
+def _answer_refusals(app: Flask) -> None:
+    app.error_handler_spec[None][None].setdefault(Refused, _answer)
 
 
 def _answer(refused: Refused) -> Response:
