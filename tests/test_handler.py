@@ -137,6 +137,15 @@ def test_what_a_check_finds_on_a_public_route_is_the_requests_caller(call: Call,
 
 
 @on_both_faces
+def test_a_token_is_verified_once_for_its_guard_and_all_checks(call: Call, google_at_hand: Issuer, issuer: FakeIssuer) -> None:
+    guard = Guard(issuers=[google_at_hand], audience=AUDIENCE, callers=[LOGIN], remember=0)
+    sent = request(issuer, "/", LOGIN)
+    found = guard.judge(sent).caller
+    for _ in range(2):
+        assert call(HandlerCheck(guard), sent) is found is not None
+
+
+@on_both_faces
 def test_every_check_of_a_request_counts(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
     sent = request(issuer, "/public", LOGIN)
     assert call(HandlerCheck(guard, [LOGIN]), sent) is not None

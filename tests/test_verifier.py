@@ -106,6 +106,7 @@ EVERY_TIME = ["exp", "iat", "nbf"]
         ("expired", {"iat": NOW - HOUR, "exp": NOW - 30}, "token_expired"),
         ("expired long ago", {"exp": -1e308}, "token_expired"),
         ("issued in the future", {"iat": NOW + 31}, "token_not_yet_valid"),
+        ("issued in the future, though valid before", {"iat": NOW + 31, "nbf": NOW}, "token_not_yet_valid"),
         ("issued in a far future", {"iat": 1e308}, "token_not_yet_valid"),
         ("valid in the future", {"nbf": NOW + 31}, "token_not_yet_valid"),
         ("valid in a far future", {"nbf": 1e308}, "token_not_yet_valid"),
@@ -338,6 +339,15 @@ def test_audiences_and_algorithms_never_cross_issuers(
 ) -> None:
     token = {"signer": signer, "others": others}[signed_by].sign(changed(signer, changes))
     assert reason(both.verify, token) == why
+
+
+@pytest.mark.parametrize(("signed_by", "changes"), [("others", {}), ("signer", {"iss": OTHER, "aud": "theirs"})])
+def test_another_issuers_algorithm_is_refused_before_the_key_is_looked_for(
+    signed_by: str, changes: Claims, both: Verifier, signer: FakeIssuer, others: FakeIssuer
+) -> None:
+    token = {"signer": signer, "others": others}[signed_by].sign(changed(signer, changes), kid="nobody's")
+    with refuses("algorithm_not_allowed"):
+        both.verify(token)
 
 
 def test_keys_never_cross_issuers_though_they_have_one_id(signer: FakeIssuer, clock: Clock) -> None:
