@@ -362,6 +362,10 @@ async def listen(receive: Receive, send: Send) -> None:
     await receive()
 
 
+async def take_turns(receive: Receive, send: Send) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
 async def linger(receive: Receive, send: Send) -> None:
     await anyio.wait_all_tasks_blocked()
 
@@ -403,6 +407,11 @@ class TestWebSocketAtTheTokensEnd:
         peer = self._converse(issuer, backend, [say("accept"), linger], fails_to_close=True)
         assert peer.heard == ["accept", "close"]
 
+    @pytest.mark.parametrize("turns", range(5))
+    def test_is_not_waited_for_by_a_socket_that_is_over_soon(self, issuer: FakeIssuer, backend: str, turns: int) -> None:
+        steps = [say("accept"), *[take_turns] * turns]
+        assert self._converse(issuer, backend, steps, seconds=0).heard == ["accept"]
+
     def test_stays_open_where_the_switch_is_off(self, issuer: FakeIssuer, backend: str) -> None:
         peer = self._converse(issuer, backend, [say("accept"), linger, say("send")], close_websockets=False)
         assert peer.heard == ["accept", "send"]
@@ -423,9 +432,10 @@ class TestWebSocketAtTheTokensEnd:
         path: str = "/",
         checked: bool = False,
         fails_to_close: bool = False,
+        seconds: float = 7200,
         **options: Any,
     ) -> Peer:
-        """Let the application take these steps after a handshake with a token that ends before the first of them."""
+        """Let the application take these steps so many seconds after a handshake with a token that is good for an hour."""
         clock = Clock()
         guard = guard_for(issuer, clock=clock, routes=[PUBLIC])
         check = HandlerCheck(guard)
@@ -434,7 +444,7 @@ class TestWebSocketAtTheTokensEnd:
             await receive()
             if checked:
                 await check.acall(asgi_request(scope))
-            clock.advance(7200)
+            clock.advance(seconds)
             for step in steps:
                 await step(receive, send)
 

@@ -43,7 +43,8 @@ class Signal:
         event = asyncio.Event()
         self._on_set(lambda: _call_soon(loop.call_soon_threadsafe, event.set))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):  # not wait_for: Python 3.11's loses a cancellation that comes with the signal
+                await event.wait()
 
     async def _wait_trio(self, trio: Any, seconds: float) -> None:
         event = trio.Event()
