@@ -167,19 +167,20 @@ class Guard:
         with settings.naming_source(source):
             return cls(**settings.from_mapping(mapping))
 
-    def check(self, method: str, path: str, headers: HeaderPairs) -> Caller | None:
+    def check(self, method: str, path: str, headers: HeaderPairs | Mapping[str, str]) -> Caller | None:
         """Who sends this request; `None` on an `allUsers` route. May block while keys are fetched.
 
-        `path` is the path that the router will match, percent-decoded; `headers` are pairs of name and value, text or bytes.
+        `path` is the path that the router will match, percent-decoded; `headers` are pairs of name and value, text or
+        bytes, or a mapping where a name cannot come twice.
 
         Raises:
             Refused: when it may not pass; `status`, `headers` and `body` are a complete answer.
         """
-        return self.judge(Request(method, path, None, list(headers), {})).caller
+        return self.judge(Request(method, path, None, _pairs(headers), {})).caller
 
-    async def acheck(self, method: str, path: str, headers: HeaderPairs) -> Caller | None:
+    async def acheck(self, method: str, path: str, headers: HeaderPairs | Mapping[str, str]) -> Caller | None:
         """The same for a task; never blocks the loop. Raises as `check`."""
-        return (await self.ajudge(Request(method, path, None, list(headers), {}))).caller
+        return (await self.ajudge(Request(method, path, None, _pairs(headers), {}))).caller
 
     def prefetch(self) -> None:
         """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails."""
@@ -276,6 +277,10 @@ class Guard:
         if credentials is None or token is None:
             raise refusal("missing_credentials")
         return token, credentials.header
+
+
+def _pairs(headers: HeaderPairs | Mapping[str, str]) -> HeaderPairs:
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:

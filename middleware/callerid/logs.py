@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from callerid.errors import Refused
+from callerid.forks import renew_after_fork
 
 __all__ = ["RefusalLog", "logger", "shown"]
 
@@ -49,9 +50,14 @@ class RefusalLog:
     def __init__(self, *, private_service: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._private_service = private_service
         self._clock = clock
-        self._lock = threading.Lock()
         self._next: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Make the lock anew, in a forked process."""
+        self._lock = threading.Lock()
 
     def refused(self, refused: Refused, method: str, path: str) -> None:
         """Log one refusal."""

@@ -7,6 +7,7 @@ from cachetools import LRUCache
 
 from callerid.bearer import Header
 from callerid.caller import Caller
+from callerid.forks import renew_after_fork
 from callerid.keys import KeySet
 from callerid.keys.material import Key
 
@@ -43,6 +44,11 @@ class TokenMemory:
         self._least = size // max(entries, 1)  # each entry weighs at least this, so one bound is both
         self._size = self._least * entries
         self._remembered: LRUCache[str, tuple[int, Verified]] = LRUCache(self._size, getsizeof=lambda entry: entry[0])
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Make the lock anew, in a forked process."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:

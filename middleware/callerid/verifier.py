@@ -184,9 +184,9 @@ class Verifier:
     def _check_times(self, checked: _Checked) -> None:
         now = self._clock()
         if now >= checked.expires_at + self._leeway:
-            raise refusal("token_expired", f"{now - checked.expires_at:.0f} s ago")
+            raise refusal("token_expired", f"unverified_exp={shown(checked.expires_at)}, now {now:.0f}")
         if now < checked.not_before - self._leeway:
-            raise refusal("token_not_yet_valid", f"for another {checked.not_before - now:.0f} s; compare the clocks")
+            raise refusal("token_not_yet_valid", f"unverified_nbf={shown(checked.not_before)}, now {now:.0f}; compare the clocks")
         if checked.expires_at - checked.issued_at > MAX_LIFETIME:
             raise refusal("claim_invalid", "exp is more than 24 hours after iat")
 

@@ -43,7 +43,7 @@ class KeyList:
         """
         candidates = list(self) if kid is None else self._by_kid.get(kid, [])
         fitting = [key for key in candidates if alg in key.algorithms]
-        if len(fitting) == 1:
+        if fitting and all(key.material == fitting[0].material for key in fitting):  # one key may be listed twice
             return fitting[0]
         if kid is not None and candidates and not fitting:
             raise refusal("algorithm_not_allowed", "the key with this kid is for another algorithm")

@@ -6,12 +6,11 @@ because a process that loads an application may still fork.
 
 import encodings.idna  # noqa: F401  (getaddrinfo imports it; a fork during that import hangs the child: import it before any thread)
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 
+from callerid.forks import renew_after_fork
 from callerid.keys.fetch import FetchError
 from callerid.keys.keyset import KeyDocumentError, KeyList
 from callerid.keys.machine import KeyMachine, WaitUntil
@@ -65,8 +64,8 @@ class RemoteKeys:
         self._last_warning = float("-inf")
         self._thread: threading.Thread | None
         self._ended: Signal
-        self._forget_parent()
-        _instances.add(self)
+        self.renew()
+        renew_after_fork(self)
 
     def find(self, kid: str | None, alg: str) -> Key:
         """The key for a token; may block this thread while a fetch decides. Raises as `KeyMachine.look_up`."""
@@ -146,20 +145,9 @@ class RemoteKeys:
             state = "the last good keys serve on" if self._machine.usable(now) else "tokens are answered 503"
             _logger.warning("callerid cannot fetch keys: %s; %s", problem, state)
 
-    def _forget_parent(self) -> None:
+    def renew(self) -> None:
         """Locks, thread and running fetch of a parent process are not ours; its keys are as good as ever."""
         self._changed = threading.Condition(threading.RLock())
         self._ended = Signal()
         self._thread = None
         self._machine.abandoned()
-
-
-_instances: "weakref.WeakSet[RemoteKeys]" = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for keys in list(_instances):
-        keys._forget_parent()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
