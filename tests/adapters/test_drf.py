@@ -9,6 +9,7 @@ from tests.adapters.django_site import GUARD, site  # before REST framework, whi
 import pytest
 from django.core.cache import cache
 from django.test import RequestFactory
+from django.utils.decorators import method_decorator
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -73,11 +74,25 @@ def function(request: Request) -> Response:
     return told(request)
 
 
+@api_view(["GET"])
+@authentication_classes([CallerAuthentication])
+@allow_callers(LOGIN, ANA)  # it gets REST framework's request
+def listed(request: Request) -> Response:
+    return told(request)
+
+
+@method_decorator(allow_callers(LOGIN, ANA), name="get")
+class Listed(Plain):
+    pass
+
+
 VIEWS = named(
     ("APIView", Restricted.as_view()),
     ("api_view", function),
     ("viewset", Several.as_view({"get": "list"})),
-    ("with a list", allow_callers(LOGIN, ANA)(Restricted.as_view())),
+    ("a list around APIView", allow_callers(LOGIN, ANA)(Restricted.as_view())),
+    ("a list inside api_view", listed),
+    ("a list on a method", Listed.as_view()),
 )
 
 
