@@ -18,9 +18,9 @@ class CallerRefused(APIException):
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(detail=refused.detail, code=refused.reason)
-        self.status_code = refused.status
-        self.auth_header = refused.challenge
-        self.wait = refused.retry_after
+        self.status_code: int = refused.status
+        self.auth_header: str | None = refused.challenge
+        self.wait: int | None = refused.retry_after
 
 
 class CallerAuthentication(BaseAuthentication):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from fastapi.openapi.models import HTTPBearer
+from fastapi.openapi.models import SecurityBase as SecurityScheme
 from fastapi.security.base import SecurityBase
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
@@ -21,7 +22,7 @@ class CallerRefused(HTTPException):
         # FastAPI's handler renders the body, so its type is FastAPI's to say.
         headers = {name: value for name, value in refused.headers.items() if name != "Content-Type"}
         super().__init__(refused.status, detail=refused.detail, headers=headers)
-        self.reason = refused.reason
+        self.reason: str = refused.reason
 
 
 class CallerGuard(SecurityBase):
@@ -46,7 +47,7 @@ class CallerGuard(SecurityBase):
         scheme_name: str = "CallerID",
         description: str | None = "An OpenID Connect ID token of the calling service or person.",
     ) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description=description)
+        self.model: SecurityScheme = HTTPBearer(bearerFormat="JWT", description=description)
         self.scheme_name = scheme_name
         self._check = HandlerCheck(guard, callers, optional=optional)
 

@@ -280,7 +280,8 @@ class Guard:
 
 
 def _pairs(headers: HeaderPairs | Mapping[str, str]) -> HeaderPairs:
-    return list(headers.items() if isinstance(headers, Mapping) else headers)
+    pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
+    return list(pairs)
 
 
 def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:
