@@ -7,6 +7,7 @@
 from collections.abc import Awaitable, Callable
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
+from weakref import finalize
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import AppConfig
@@ -75,7 +76,7 @@ class CallerMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        self.guard = configured_guard()
+        self.guard: Guard = configured_guard()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -108,8 +109,8 @@ class CallerMiddleware:
 
 
 def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], View]:
-    """Only these members may call the view, beside what the Guard says of its route. For sync and async function views, and for
-    what `as_view()` returns.
+    """Only these members may call the view, beside what the Guard says of its route. For sync and async function views, for what
+    `as_view()` returns, and through `method_decorator` for `dispatch`.
 
     Raises:
         ConfigurationError: for an empty list, or a word that is no member.
@@ -119,7 +120,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
         check_for(configured_guard())  # so that a typo is found when the view is imported
 
     def decorate(view: View) -> View:
-        if iscoroutinefunction(view):
+        if _is_awaited(view):
 
             @wraps(view)
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -178,6 +179,12 @@ def _check_middleware(**_: Any) -> list[checks.CheckMessage]:
     return []
 
 
+def _is_awaited(view: Callable[..., Any]) -> bool:
+    """An async class-based view's `dispatch` is no coroutine function, and yet Django awaits what it returns."""
+    owner = getattr(getattr(view, "func", view), "__self__", None)  # method_decorator hands over a partial of the bound method
+    return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
+
+
 def _plain(request: HttpRequest) -> HttpRequest:
     """Django's own request: REST framework's views get a wrapper around it."""
     return cast(HttpRequest, getattr(request, "_request", request))
@@ -204,6 +211,7 @@ def _finish(judgement: Judgement, occasion: Occasion, response: HttpResponseBase
             occasion.end()
 
     response.close = close_and_forget  # type: ignore[method-assign]  # the server calls it when the last byte is out
+    finalize(response, occasion.end)  # a middleware outside that answers 304 in its place closes it never
     return response
 
 

@@ -1,6 +1,7 @@
 """Django: one middleware for sync and async sites, lists for single views, and a Guard that follows the settings."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,6 +22,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, S
 from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 from django.utils.decorators import method_decorator
+from django.utils.http import http_date
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -47,7 +49,7 @@ def by_wsgi(path: str = "/", headers: Headers | None = None, method: str = "GET"
 def by_asgi(path: str = "/", headers: Headers | None = None, method: str = "GET", *, csrf: bool = False, **extra: Any) -> Any:
     async def send() -> Any:
         client = AsyncClient(enforce_csrf_checks=csrf, raise_request_exception=False)
-        return await client.generic(method, path, headers=headers, **extra)
+        return await client.generic(method, path, **(headers or {}), **extra)  # `headers` would put underscores for hyphens
 
     return asyncio.run(send())
 
@@ -256,6 +258,20 @@ class TestCurrentCaller:
             response.close()
         assert knows_nobody(contexts[0])
 
+    @both_faces
+    def test_is_gone_when_a_middleware_outside_answers_in_its_place(self, issuer: FakeIssuer, ask_by: Ask) -> None:
+        contexts: list[Context] = []
+        since = {"If-Modified-Since": http_date()}
+
+        def file(request: HttpRequest) -> FileResponse:
+            contexts.append(copy_context())
+            return FileResponse(BytesIO(b"a file"), headers={"Last-Modified": http_date(1)})
+
+        with site(guard_for(issuer), file, middleware=["django.middleware.http.ConditionalGetMiddleware", GUARD]):
+            assert ask_by(headers=bearing(issuer, LOGIN) | since).status_code == 304
+        gc.collect()
+        assert knows_nobody(contexts[0])
+
     def test_is_gone_when_closing_fails(self, issuer: FakeIssuer) -> None:
         contexts: list[Context] = []
 
@@ -310,9 +326,9 @@ def with_a_list(view: Any, **options: Any) -> Any:
     return allow_callers(LOGIN, SEARCH, **options)(view)
 
 
-def with_a_list_on(method: str, **options: Any) -> Any:
+def with_a_list_on(method: str, view: type[View], **options: Any) -> Any:
     @method_decorator(allow_callers(LOGIN, SEARCH, **options), name=method)
-    class Listed(Told):
+    class Listed(view):  # type: ignore[misc, valid-type]
         pass
 
     return Listed.as_view()
@@ -323,8 +339,10 @@ VIEWS = named(
     ("async", partial(with_a_list, told_async)),
     ("as_view", partial(with_a_list, Told.as_view())),
     ("async as_view", partial(with_a_list, ToldAsync.as_view())),
-    ("dispatch", partial(with_a_list_on, "dispatch")),
-    ("a method", partial(with_a_list_on, "get")),
+    ("dispatch", partial(with_a_list_on, "dispatch", Told)),
+    ("async dispatch", partial(with_a_list_on, "dispatch", ToldAsync)),
+    ("a method", partial(with_a_list_on, "get", Told)),
+    ("an async method", partial(with_a_list_on, "get", ToldAsync)),
 )
 
 # The Guard admits LOGIN and ANA, the view's list LOGIN and SEARCH.
