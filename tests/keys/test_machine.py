@@ -17,7 +17,7 @@ STALE = 500.0
 
 
 def key_list(*kids: str) -> KeyList:
-    return KeyList(Key(kid, b"", frozenset({"RS256"}), None) for kid in kids)
+    return KeyList(Key(kid, str(kid).encode(), frozenset({"RS256"}), None) for kid in kids)
 
 
 def unhurried(low: float, high: float) -> float:
