@@ -49,7 +49,8 @@ def by_wsgi(path: str = "/", headers: Headers | None = None, method: str = "GET"
 def by_asgi(path: str = "/", headers: Headers | None = None, method: str = "GET", *, csrf: bool = False, **extra: Any) -> Any:
     async def send() -> Any:
         client = AsyncClient(enforce_csrf_checks=csrf, raise_request_exception=False)
-        return await client.generic(method, path, **(headers or {}), **extra)  # `headers` would put underscores for hyphens
+        sent: dict[str, Any] = (headers or {}) | extra  # Django 5.2.0's `headers` would put underscores for hyphens
+        return await client.generic(method, path, **sent)
 
     return asyncio.run(send())
 
