@@ -211,7 +211,7 @@ def _finish(judgement: Judgement, occasion: Occasion, response: HttpResponseBase
             occasion.end()
 
     response.close = close_and_forget  # type: ignore[method-assign]  # the server calls it when the last byte is out
-    finalize(response, occasion.end)  # a middleware outside that answers 304 in its place closes it never
+    finalize(response, occasion.end)  # a middleware outside that answers 304 in its place never closes it
     return response
 
 
