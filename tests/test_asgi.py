@@ -17,6 +17,7 @@ import hypercorn.config
 import hypercorn.trio
 import pytest
 from anyio.from_thread import start_blocking_portal
+from fastapi import FastAPI
 from granian.constants import Interfaces
 from sample_apps.demo.stage import free_port
 from starlette.applications import Starlette
@@ -156,7 +157,7 @@ class TestRefuses:
         assert start["status"] == status
         assert fields[b"www-authenticate"].decode() == challenge
         assert (fields[b"content-type"], fields[b"cache-control"]) == (b"application/problem+json", b"no-store")
-        assert bool(body["body"]) == (method.upper() != "HEAD")
+        assert bool(body["body"]) == (method != "HEAD")
         assert not body["body"] or json.loads(body["body"])["reason"] == reason
         told = str([start, body])
         assert not any(secret in told for secret in ("mallory", "shop", "junk", "eyJ", AUDIENCE))
@@ -168,6 +169,12 @@ class TestRefuses:
     def test_a_scope_type_that_it_does_not_know(self, issuer: FakeIssuer) -> None:
         with complains("'telepathy'", "cannot be judged"):
             drive(CallerMiddleware(UNTOUCHABLE, guard=guard_for(issuer)), {"type": "telepathy"})
+
+    def test_to_be_put_around_what_sets_a_root_path_of_its_own(self, issuer: FakeIssuer) -> None:
+        app = FastAPI()
+        app.root_path = "/api"
+        with complains("root_path", "app.add_middleware"):
+            CallerMiddleware(app, guard=guard_for(issuer, routes=[Route("/admin", callers=[ANA])]))
 
     def test_to_be_built_without_a_guard(self) -> None:
         with complains("guard: None is no Guard"):
@@ -184,6 +191,13 @@ PREFIXED = named(
     ("root_path twice: only the first counts", "/api", "/api/api/admin", 200),
     ("off a segment boundary", "/api", "/apiadmin", 400),
     ("further in, where Litestar cuts", "/api", "/x/api/admin", 400),
+    ("further in, where that changes no rule", "/api", "/users/api-keys", 200),
+    ("a slash alone", "/", "/admin", 403),
+    ("none, and no slash in the path", "api", "api/admin#", 400),
+    ("what an old Starlette reads as any character", "/v1.0", "/v1x0/admin", 400),
+    ("a full stop, in the path", "/v1.0", "/v1.0/admin", 403),
+    ("a full stop, taken off by a proxy", "/v1.0", "/admin", 403),
+    ("a pattern for an old Starlette", "/.{8}", "/.{8}/foo/admin", 400),
     ("further in, behind an empty segment", "/api", "//api/admin", 400),
     ("a final slash", "/api/", "/api/admin", 400),
 )

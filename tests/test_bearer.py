@@ -84,6 +84,7 @@ def test_no_credentials(bearer: Bearer, headers: list[Pair]) -> None:
         ("duplicates, one empty", DEFAULT, [(AUTHORIZATION, ""), (AUTHORIZATION, GOOD)]),
         ("duplicates joined", DEFAULT, [(AUTHORIZATION, f"{GOOD},{GOOD}")]),
         ("duplicates joined with a blank", DEFAULT, [(AUTHORIZATION, f"{GOOD}, {GOOD}")]),
+        ("duplicates of another scheme, joined", DEFAULT, [(AUTHORIZATION, "Basic YTpi,Basic YTpi")]),
         ("other scheme joined with ours", DEFAULT, [(AUTHORIZATION, f"Basic YTpi,{GOOD}")]),
         ("other scheme joined with ours in lower case", DEFAULT, [(AUTHORIZATION, f"Basic YTpi, bearer {TOKEN}")]),
         ("other scheme joined with our scheme alone", DEFAULT, [(AUTHORIZATION, "Basic YTpi,Bearer")]),

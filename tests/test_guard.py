@@ -151,6 +151,28 @@ def test_headers_may_be_bytes_and_come_from_a_generator(check: Check, guard: Gua
 
 
 @on_both_faces
+def test_everything_may_be_bytes_and_a_rule_holds_all_the_same(check: Check, guard: Guard, issuer: FakeIssuer) -> None:
+    sent: Any = dict(headers(issuer, f"Authorization: Bearer <{LOGIN}>"))
+    method: Any = b"PUT"
+    path: Any = b"/profiles/1"
+    with refuses("caller_not_allowed"):
+        check(guard, method, path, sent)
+
+
+@on_both_faces
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [(None, "/", []), ("GET", None, []), ("GET", "/", [(None, "x")]), ("GET", "/", [("x", 1)])],
+    ids=["method", "path", "name", "value"],
+)
+def test_what_is_neither_text_nor_bytes_is_the_programs_mistake(
+    check: Check, guard: Guard, method: Any, path: Any, sent: Any
+) -> None:
+    with complains("neither text nor bytes"):
+        check(guard, method, path, sent)
+
+
+@on_both_faces
 def test_a_remembered_caller_is_judged_by_each_route_anew(check: Check, guard: Guard, issuer: FakeIssuer) -> None:
     sent = headers(issuer, f"Authorization: Bearer <{LOGIN}>")
     assert check(guard, "GET", "/", sent) is check(guard, "GET", "/", sent)
@@ -303,6 +325,11 @@ def test_trust_in_cloud_run_is_told_at_start_and_found_out_when_it_is_misplaced(
         ("fewer headers", {"headers": ["Authorization"]}, ["header order"]),
         ("more headers", {"headers": ["X-Serverless-Authorization", "Authorization", Header("X-More")]}, ["header order"]),
         ("a second issuer", {"issuers": [google(audience="a"), OWN], "audience": None}, ["google()"]),
+        (
+            "Google's name alone",
+            {"issuers": [Issuer("https://accounts.google.com", jwks_uri=OWN.jwks_uri)]},
+            ["google()"],
+        ),
         ("another issuer", {"issuers": [OWN], "audience": None}, ["google()"]),
         ("everybody", {"callers": ["allUsers"]}, ["allUsers"]),
         ("a text for a switch", {"trust_cloud_run_iam": "true"}, ["neither True nor False"]),
@@ -327,6 +354,7 @@ def test_cloud_run_is_trusted_only_where_nothing_else_can_be_before_the_service(
         ("no audience", {"callers": [LOGIN], "audience": None}, ["audience"]),
         ("a route's member", {"callers": [LOGIN], "routes": [Route("/x", callers=["usr:a@b.example"])]}, ["routes: /x", "user:"]),
         ("no route", {"callers": [LOGIN], "routes": ["/x"]}, ["routes"]),
+        ("a clock that is none", {"callers": [LOGIN], "clock": 5}, ["clock", "time.time"]),
         ("a switch that is none", {"callers": [LOGIN], "consumer_accounts": "no"}, ["consumer_accounts"]),
     ),
 )

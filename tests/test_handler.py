@@ -51,6 +51,18 @@ def request(issuer: FakeIssuer, path: str, credentials: str) -> Request:
     return Request("GET", path, None, [("Authorization", sent)] if sent else [], {})
 
 
+@on_both_faces
+def test_the_handlers_caller_is_current_also_behind_another_guard(call: Call, guard: Guard, lax: Guard, issuer: FakeIssuer) -> None:
+    outer = request(issuer, "/", LOGIN)
+    judgement = lax.judge(outer)
+    judgement.occasion = Occasion(judgement.caller)
+    inner = outer._replace(headers=request(issuer, "/ana", ANA).headers, path="/ana")
+    try:
+        assert call(HandlerCheck(guard, [ANA]), inner) == current_caller()
+    finally:
+        judgement.occasion.end()
+
+
 CASES = named(
     ("a caller on the list", "/", LOGIN, [LOGIN], False, LOGIN),
     ("a caller who is not", "/", SEARCH, [LOGIN], False, "caller_not_allowed"),

@@ -103,6 +103,8 @@ def test_audience_is_one_or_several(audience: Any, kept: tuple[str, ...]) -> Non
         ("no keys", {"jwks_uri": None}, [f"issuer '{IDP}'", "nothing says where its keys are", "exactly one of jwks_uri"]),
         ("keys twice", {"pem_uri": "https://idp.example/certs"}, ["jwks_uri and pem_uri", "exactly one"]),
         ("keys as a list", {"jwks_uri": None, "keys": [{"kty": "RSA"}]}, ["keys: ", "JWK Set as a mapping"]),
+        ("keys that are a text", {"jwks_uri": None, "keys": "x"}, ["keys: "]),
+        ("an alias that is empty", {"aliases": [""]}, ["aliases: "]),
         ("keys that are no JWK Set", {"jwks_uri": None, "keys": {"kty": "RSA"}}, ["keys: ", 'a list of "keys"']),
         ("no usable key", {"jwks_uri": None, "keys": {"keys": [{"kty": "oct", "k": "AA"}]}}, ["keys: ", "no usable key"]),
         ("no URL", {"jwks_uri": "jwks.json"}, ["'jwks.json'", "write it like https://"]),

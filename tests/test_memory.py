@@ -1,6 +1,7 @@
 """What is remembered of verified tokens, and what it takes to be believed again."""
 
 import threading
+import tracemalloc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from callerid import Caller, Claims, Guard, Header, google
 from callerid.keys import KeySet, StaticKeys
 from callerid.keys.keyset import KeyList
 from callerid.keys.material import Key
-from callerid.memory import TokenMemory, Verified
+from callerid.memory import TokenMemory, Verified, size_of
 from callerid.testing import FakeIssuer
 from tests.support import AUDIENCE, LOGIN, STRANGER, named, reason
 
@@ -69,13 +70,22 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
 
 
 def test_no_more_bytes_are_kept_than_said() -> None:
-    memory = TokenMemory(entries=1000, size=100_000)
+    memory = TokenMemory(entries=1000, size=45_000)
     tokens = [f"{number:010000}" for number in range(10)]
     for token in tokens:
         memory.put(verified(token))
     assert remembered(memory, tokens) == tokens[-2:]
     memory.put(verified("x" * 30_000))  # larger than all memory: nothing is forgotten for it
     assert remembered(memory, tokens) == tokens[-2:]
+
+
+def test_small_objects_weigh_what_they_take() -> None:
+    claims = Claims({"x": [{"y": {}} for _ in range(1000)]})
+    tracemalloc.start()
+    Claims(claims.to_dict())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size_of(claims) > most / 4
 
 
 @pytest.mark.parametrize(("entries", "size"), [(0, MEGABYTE), (100, 0), (0, 0)])

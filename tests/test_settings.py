@@ -301,6 +301,7 @@ def test_mapping_may_be_in_capitals_and_hold_objects(issuer: FakeIssuer) -> None
 
 MISTAKES = named(
     ("no TOML", "callers = [", ["no TOML"]),
+    ("nested too deep", f"a = {'[' * 5000}", ["no TOML"]),
     ("a word twice", "callers = []\ncallers = []", ["no TOML"]),
     ("a word in two cases", f"callers = ['{LOGIN}']\nCallers = ['{LOGIN}']", ["callers: given twice"]),
     ("unknown word", "caller = []", ["unknown word 'caller'", "did you mean 'callers'?"]),

@@ -129,7 +129,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
                     plain.caller = await check_for(guard).acall(django_request(guard, plain))  # type: ignore[attr-defined]
                 except Refused as refused:
                     return _answer(refused)
-                return await view(request, *args, **kwargs)
+                return _kept_private(guard, plain, await view(request, *args, **kwargs))
 
             return guarded_async  # type: ignore[return-value]
 
@@ -140,7 +140,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
                 plain.caller = check_for(guard)(django_request(guard, plain))  # type: ignore[attr-defined]
             except Refused as refused:
                 return _answer(refused)
-            return view(request, *args, **kwargs)
+            return _kept_private(guard, plain, view(request, *args, **kwargs))
 
         return guarded  # type: ignore[return-value]
 
@@ -190,6 +190,14 @@ def _plain(request: HttpRequest) -> HttpRequest:
     return cast(HttpRequest, getattr(request, "_request", request))
 
 
+def _kept_private(guard: Guard, request: HttpRequest, response: Any) -> Any:
+    """Keep a cache between the list and the middleware, as `cache_page` is, from handing one caller's answer to another."""
+    judgement = guard.judgement_of(django_request(guard, request))
+    if judgement is not None and judgement.is_private and isinstance(response, HttpResponseBase):
+        response.setdefault("Cache-Control", "private")
+    return response
+
+
 def _hand_over(request: HttpRequest, judgement: Judgement) -> Occasion:
     request.caller = judgement.caller  # type: ignore[attr-defined]
     occasion = judgement.occasion = Occasion(judgement.caller)
@@ -197,8 +205,8 @@ def _hand_over(request: HttpRequest, judgement: Judgement) -> Occasion:
 
 
 def _finish(judgement: Judgement, occasion: Occasion, response: HttpResponseBase) -> HttpResponseBase:
-    if judgement.is_private and not response.has_header("Cache-Control"):
-        response["Cache-Control"] = "private"
+    if judgement.is_private:
+        response.setdefault("Cache-Control", "private")
     if not response.streaming:  # nothing of it is still to be made, and a middleware outside may put another in its place
         occasion.end()
         return response

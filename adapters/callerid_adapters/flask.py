@@ -120,8 +120,9 @@ class _Guarded:
             if judgement.is_private and "Cache-Control" not in response.headers:
                 response.headers["Cache-Control"] = "private"
             # A generator of the application's runs after the request, until `close`; for a file Werkzeug calls no `close`.
-            request.environ[_STREAMS] = response.is_streamed and not response.direct_passthrough
-            response.call_on_close(judgement.occasion.end)
+            if response.is_streamed and not response.direct_passthrough:
+                request.environ[_STREAMS] = True
+                response.call_on_close(judgement.occasion.end)
         return response
 
     def forget(self, error: BaseException | None) -> None:

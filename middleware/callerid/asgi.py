@@ -1,6 +1,7 @@
 """Any ASGI application behind a Guard: http, websocket and lifespan."""
 
 import math
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -21,22 +22,30 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
+# What a regular expression reads as more than text. Starlette before 0.40 takes `root_path` off as one.
+_PATTERN = re.compile(r"[\\^$*+?{}\[\]|()]")
+
+
 def asgi_request(scope: Scope) -> Request:
     """What a Guard has to know of an HTTP or WebSocket scope. A WebSocket handshake is a GET."""
     method = "GET" if scope["type"] == "websocket" else scope["method"]
-    return Request(method, _routing_path(scope), scope.get("raw_path"), scope["headers"], scope)
+    path, other_path = _routing_paths(scope["path"], scope.get("root_path", ""))
+    return Request(method, path, scope.get("raw_path"), scope["headers"], scope, other_path)
 
 
-def _routing_path(scope: Scope) -> str:
-    """The path that a router matches: without `root_path`, which Starlette takes off likewise."""
-    path: str = scope["path"]
-    root_path: str = scope.get("root_path", "")
-    if not root_path or root_path not in path:
-        return path
-    before, _, rest = path.partition(root_path)
-    # What begins with no "/" the Guard refuses as ambiguous: a rest off a segment boundary, and a path with `root_path` further
-    # in, where Litestar cuts it and Starlette does not.
-    return path.lstrip("/") if before else rest or "/"
+def _routing_paths(path: str, root_path: str) -> tuple[str, str | None]:
+    """The path that a router matches, without `root_path`; and how another router is known to read it, if differently."""
+    if root_path in ("", "/") or not path.startswith("/"):
+        return path, None
+    if _PATTERN.search(root_path):
+        return "", None  # refused as ambiguous
+    if path.startswith(root_path):
+        return path[len(root_path) :] or "/", None  # off a segment boundary it begins with no "/", and is refused
+    if root_path in path:  # Litestar cuts it wherever it stands
+        return path, f"/{path.partition(root_path)[2].lstrip('/')}"
+    if "." in root_path and re.match(re.escape(root_path).replace(r"\.", "."), path):
+        return path, path[len(root_path) :] or "/"
+    return path, None
 
 
 def hand_over(scope: Scope, caller: Caller | None) -> None:
@@ -58,6 +67,9 @@ class CallerMiddleware:
     def __init__(self, app: ASGIApp, *, guard: Guard, close_websockets: bool = True) -> None:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerMiddleware(app, guard=Guard(…))")
+        if guard.has_routes and getattr(app, "root_path", None):
+            # FastAPI puts it into the scope when this middleware has judged the path without it.
+            raise ConfigurationError("app: it sets a root_path of its own; write app.add_middleware(CallerMiddleware, guard=guard)")
         self.app = app
         self.guard = guard
         self._close_websockets = close_websockets
@@ -163,7 +175,7 @@ def _keeping_private(judgement: Judgement, send: Send) -> Send:
 
 
 async def _refuse_http(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
-    await _respond(refused, "http.response", b"" if scope["method"].upper() == "HEAD" else refused.body, send)
+    await _respond(refused, "http.response", b"" if scope["method"] == "HEAD" else refused.body, send)
 
 
 async def _refuse_websocket(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:

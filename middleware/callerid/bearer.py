@@ -136,7 +136,8 @@ def _text(value: str | bytes) -> str:
 
 def _is_another_scheme(wanted: str, scheme: str, rest: str) -> bool:
     # A WSGI server joins duplicate lines with commas: `Basic …,Bearer …` is two credentials, not one of another scheme.
-    joined = re.search(rf",[ \t]*{re.escape(wanted)}(?:[ \t]|$)", rest, re.IGNORECASE)
+    either = f"{re.escape(wanted)}|{re.escape(scheme)}"
+    joined = re.search(rf",[ \t]*(?:{either})(?:[ \t]|$)", rest, re.IGNORECASE)
     return bool(re.fullmatch(_TCHARS, scheme)) and not joined
 
 

@@ -6,16 +6,16 @@ this Guard, so that a handler's own list (`handler.py`) can tell whether this ve
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from callerid import settings
 from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, HeaderPairs
 from callerid.caller import Caller, Occasion
 from callerid.caveats import caveats
 from callerid.errors import ConfigurationError, Refused, refusal
-from callerid.issuers import GOOGLE, Issuer, google
+from callerid.issuers import Issuer, google
 from callerid.logs import RefusalLog, logger, shown
 from callerid.members import ALL_USERS, MemberReader, Members
 from callerid.memory import Verified
@@ -32,7 +32,8 @@ class Request(NamedTuple):
     """What a Guard has to know of a request, whatever framework it came through.
 
     `path` is the path that the router behind will match, decoded; `raw_path` the path as it was sent, if the server tells;
-    `headers` pairs of name and value; `state` a mapping that lives as long as the request and belongs to the server's side.
+    `headers` pairs of name and value; `state` a mapping that lives as long as the request and belongs to the server's side;
+    `other_path` how another router would read the path, if differently.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Request(NamedTuple):
     raw_path: bytes | str | None
     headers: HeaderPairs
     state: MutableMapping[str, Any]
+    other_path: str | None = None
 
 
 class Rule(NamedTuple):
@@ -117,6 +119,8 @@ class Guard:
         )
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()})
         self._leeway = leeway
+        if not callable(clock):
+            raise ConfigurationError(f"clock: {clock!r} is no function; leave it out for time.time")
         self._clock = clock
         self._reader = MemberReader(
             self.verifier.issuers, groups, consumer_accounts=as_flag("consumer_accounts", consumer_accounts)
@@ -176,11 +180,16 @@ class Guard:
         Raises:
             Refused: when it may not pass; `status`, `headers` and `body` are a complete answer.
         """
-        return self.judge(Request(method, path, None, _pairs(headers), {})).caller
+        return self.judge(Request(_text("method", method), _text("path", path), None, _pairs(headers), {})).caller
 
     async def acheck(self, method: str, path: str, headers: HeaderPairs | Mapping[str, str]) -> Caller | None:
         """The same for a task; never blocks the loop. Raises as `check`."""
-        return (await self.ajudge(Request(method, path, None, _pairs(headers), {}))).caller
+        return (await self.ajudge(Request(_text("method", method), _text("path", path), None, _pairs(headers), {}))).caller
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether paths matter."""
+        return bool(self._routes)
 
     def prefetch(self) -> None:
         """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails."""
@@ -210,6 +219,13 @@ class Guard:
             self.log(refused, request)
             raise
         return self._judged(request, verified)
+
+    @staticmethod
+    def occasions_of(request: Request) -> Iterator[Occasion]:
+        """What `current_caller()` looks at during this request: one for each Guard whose middleware the request came through."""
+        for judgement in request.state.get(_JUDGEMENTS, {}).values():
+            if judgement.occasion is not None:
+                yield judgement.occasion
 
     def judgement_of(self, request: Request) -> Judgement | None:
         """What this very Guard has found about this request; another Guard's word does not count."""
@@ -260,6 +276,8 @@ class Guard:
         if self._routes:
             check_path(request.path, request.raw_path)
             index = self._routes.match(request.method, request.path)
+            if request.other_path is not None and index != self._routes.match(request.method, request.other_path):
+                raise refusal("ambiguous_path", "routers differ on where root_path ends, and so does the rule")
             if index is not None:
                 return self._rules[index]
         return self.callers
@@ -280,8 +298,20 @@ class Guard:
 
 
 def _pairs(headers: HeaderPairs | Mapping[str, str]) -> HeaderPairs:
-    pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
-    return list(pairs)
+    pairs: Any = list(headers.items() if isinstance(headers, Mapping) else headers)
+    for name, value in pairs:
+        _text("headers", name)
+        _text("headers", value)
+    return cast(HeaderPairs, pairs)
+
+
+def _text(what: str, value: object) -> str:
+    """A text, also from a server that has it as bytes: a rule for PUT is for b"PUT", too."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"check: {what}: {value!r} is neither text nor bytes")
+    return value
 
 
 def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:
@@ -296,7 +326,7 @@ def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
         problem = "this is not Cloud Run (K_SERVICE set, KUBERNETES_SERVICE_HOST not), and nothing else checks those tokens"
     elif guard.bearer.headers != DEFAULT_HEADERS:
         problem = "the header order is not the default, and Cloud Run checks only the header that the default takes"
-    elif [issuer.issuer for issuer in guard.verifier.issuers] != [GOOGLE]:
+    elif [issuer.spellings for issuer in guard.verifier.issuers] != [google().spellings]:
         problem = "google() is not the only issuer, and Cloud Run vouches for Google's tokens only"
     elif guard.callers.members.everyone:
         problem = f"{ALL_USERS} is in callers, so nobody checks"

@@ -38,7 +38,7 @@ class HandlerCheck:
         """The caller, who may call this handler. Raises `Refused`."""
         judgement = self.guard.judgement_of(request) or self.guard.judge(request)
         try:
-            return self._decide(judgement, judgement.verified or self.guard.identify(request))
+            return self._decide(request, judgement, judgement.verified or self.guard.identify(request))
         except Refused as refused:
             self._excuse(refused, request)
             return None
@@ -47,18 +47,18 @@ class HandlerCheck:
         """The same for a task."""
         judgement = self.guard.judgement_of(request) or await self.guard.ajudge(request)
         try:
-            return self._decide(judgement, judgement.verified or await self.guard.aidentify(request))
+            return self._decide(request, judgement, judgement.verified or await self.guard.aidentify(request))
         except Refused as refused:
             self._excuse(refused, request)
             return None
 
-    def _decide(self, judgement: Judgement, verified: Verified) -> Caller:
+    def _decide(self, request: Request, judgement: Judgement, verified: Verified) -> Caller:
         rule = self._rule or (self.guard.callers if judgement.is_public else None)
         if rule is not None:
             self.guard.admit(rule, verified)
         judgement.verified = verified
-        if judgement.occasion is not None:
-            judgement.occasion.caller = verified.caller
+        for occasion in self.guard.occasions_of(request):
+            occasion.caller = verified.caller  # the handler's caller, wherever the code behind it looks
         return verified.caller
 
     def _excuse(self, refused: Refused, request: Request) -> None:

@@ -61,6 +61,8 @@ class Issuer:
             raise ConfigurationError("issuer: empty; give the exact value of the tokens' iss claim")
         for name in ("algorithms", "aliases", "email_domains"):
             object.__setattr__(self, name, as_texts(name, getattr(self, name)))
+        if not all(self.aliases):
+            raise ConfigurationError("aliases: one is empty; give exact values of the tokens' iss claim")
         if self.audience is not None:
             object.__setattr__(self, "audience", audiences("audience", self.audience))
         self._check_algorithms()
@@ -112,7 +114,7 @@ class Issuer:
         if isinstance(self.keys, Mapping):
             return _static(self.keys)
         if self.keys is not None:
-            if not hasattr(self.keys, "find"):
+            if not hasattr(self.keys, "afind"):
                 raise ConfigurationError('keys: no JWK Set and no KeySet; write the JWK Set as a mapping, {"keys": […]}')
             return self.keys
         parse = parse_jwks if self.jwks_uri is not None else parse_pem_map

@@ -15,12 +15,15 @@ __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "m
 
 ALL_USERS = "allUsers"
 ALL_AUTHENTICATED_USERS = "allAuthenticatedUsers"
+MOST_GROUPS = 32  # within each other
 _KINDS = ("serviceAccount", "user", "domain", "principal", "group")
 _PROJECT_SUFFIX = ".iam.gserviceaccount.com"
 
 # Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
 _GOOGLE_PROJECTS = re.compile(
-    r"gcp-sa-.*|gs-project-accounts|compute-system|container-engine-robot|containerregistry|gcf-admin-robot"
+    r"gcp-sa-.*|cloud-filer|cloud-redis|cloud-tpu|cloudcomposer-accounts|cloudservices|dataflow-service-producer-prod"
+    r"|dataproc-accounts|endpoints-portal|firebase-rules|service-networking|sourcerepo-service-accounts|storage-transfer-service"
+    r"|gs-project-accounts|compute-system|container-engine-robot|containerregistry|gcf-admin-robot"
     r"|serverless-robot-prod|(.*\.)?google\.com"
 )
 
@@ -152,6 +155,8 @@ class MemberReader:
 
     def _add_group(self, members: Members, where: str, name: str, path: tuple[str, ...]) -> None:
         _check_group_name(where, name)
+        if len(path) >= MOST_GROUPS:
+            raise ConfigurationError(f"groups: {name!r} is in a group in a group, more than {MOST_GROUPS} deep; list the members")
         if name in path:
             raise ConfigurationError(f"groups: {' → '.join((*path, name))} is a cycle; take one of them out")
         if name not in self._groups:

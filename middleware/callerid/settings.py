@@ -196,7 +196,7 @@ def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
                 table = tomllib.load(file)
         except OSError as error:
             raise ConfigurationError(f"cannot be read: {error.strerror}") from None
-        except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError
+        except (ValueError, RecursionError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise ConfigurationError(f"no TOML: {error}") from None
         return from_mapping(table)
 

@@ -24,6 +24,7 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from django.utils.http import http_date
 from django.views import View
+from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
 
 from callerid import Caller, Guard, NoRequestError, Route, current_caller
@@ -660,6 +661,14 @@ class TestSharedCaches:
             answer = ask_by(at, bearing(issuer, LOGIN, header))
             answer.close()
         assert answer.headers.get("Cache-Control") == expected
+
+
+@both_faces
+def test_a_views_cache_hands_nobody_the_answer_of_somebody_on_its_list(issuer: FakeIssuer, ask_by: Ask) -> None:
+    path = f"/cached-{ask_by.__name__}"
+    with site(guard_for(issuer), cache_page(60)(allow_callers(ANA)(told))):
+        statuses = [ask_by(path, bearing(issuer, who, SERVERLESS)).status_code for who in (ANA, LOGIN, ANA)]
+    assert statuses == [200, 403, 200]
 
 
 @both_faces

@@ -300,6 +300,23 @@ def test_no_exception_ends_the_fetching(
     assert "secret" not in caplog.text
 
 
+def test_a_logging_handler_that_fails_does_not_end_the_fetching(rotating: FakeIssuer, clock: Clock) -> None:
+    def fail(record: logging.LogRecord) -> bool:
+        raise RuntimeError
+
+    keys = remote(rotating.jwks_uri, clock)
+    rotating.status = 500
+    logger = logging.getLogger("callerid")
+    logger.addFilter(fail)
+    try:
+        assert refused(find_in_thread, keys, rotating.kid) == ("keys_unavailable", 1)
+    finally:
+        logger.removeFilter(fail)
+    rotating.status = 200
+    clock.advance(1)
+    assert keys.find(rotating.kid, ALG).kid == rotating.kid
+
+
 def test_failures_are_told_at_most_once_a_minute_with_what_they_mean(
     rotating: FakeIssuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

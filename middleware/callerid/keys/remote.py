@@ -4,6 +4,7 @@ Requests with a known key read an attribute and go; they take no lock and wait f
 because a process that loads an application may still fork.
 """
 
+import contextlib
 import encodings.idna  # noqa: F401  (getaddrinfo imports it; a fork during that import hangs the child: import it before any thread)
 import logging
 import threading
@@ -119,7 +120,9 @@ class RemoteKeys:
                 while (delay := self._machine.due() - self._clock()) > 0:
                     self._changed.wait(min(delay, threading.TIMEOUT_MAX))
                 self._machine.begin(self._clock())
-            loaded = self._load()
+            loaded = None
+            with contextlib.suppress(Exception):  # a logging handler may fail, too, and this thread must live
+                loaded = self._load()
             with self._changed:
                 if loaded is None:
                     self._machine.failed(self._clock())
