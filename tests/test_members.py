@@ -324,3 +324,13 @@ def test_callers_that_are_no_list_of_members_are_a_configuration_error(issuer: F
 def test_group_that_cannot_be_meant_is_a_configuration_error(issuer: FakeIssuer, groups: Any, words: list[str]) -> None:
     with complains("groups: ", *words):
         guard_of(issuer, [LOGIN], groups=groups)
+
+
+def test_an_issuer_with_googles_authority_is_believed_for_addresses_that_google_would_not_host(issuer: FakeIssuer) -> None:
+    own = Issuer("https://own.example", keys=issuer.jwks(), audience=AUDIENCE, has_google_email_authority=True)
+    guard = Guard(issuers=[own], callers=[ANA, LOGIN])
+    for member in (ANA, LOGIN):
+        sent = issuer.headers(member, AUDIENCE, iss=own.issuer, hd=None)
+        caller = guard.check("GET", "/", sent)
+        assert caller is not None
+        assert caller.member == member

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError
-from callerid.issuers import Issuer
+from callerid.issuers import GOOGLE, Issuer
 from callerid.options import as_list
 
 __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
@@ -86,7 +86,7 @@ class Members:
             return True
         # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
         vouched = hosted is not None or domain_of(address) == "gmail.com" or self.reader.consumer_accounts
-        return address in self.users and (vouched or not by_google)
+        return address in self.users and (vouched or caller.issuer != GOOGLE)
 
 
 def _hosted_domain(caller: Caller) -> str | None:
