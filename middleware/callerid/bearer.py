@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.options import as_list, as_texts
 
-__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs"]
+__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs", "header_text"]
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
@@ -91,7 +91,7 @@ class Bearer:
         for name, value in headers:
             if len(name) not in self._lengths:
                 continue
-            rank = self._ranks.get(_text(name).lower(), len(self.headers))
+            rank = self._ranks.get(header_text(name).lower(), len(self.headers))
             if rank < best:
                 best, found = rank, [value]
             elif rank == best and found:
@@ -99,7 +99,7 @@ class Bearer:
         if not found:
             return None
         header = self.headers[best]
-        value = _text(found[0])
+        value = header_text(found[0])
         if len(found) > 1 or not value.isascii():
             raise _malformed(header, "it is there more than once, or not ASCII")
         return Credentials(header, value.strip(" \t"))  # RFC 9110 §5.5: no part of the value
@@ -130,7 +130,8 @@ def _header(header: object) -> Header:
     return Header(header) if isinstance(header, str) else header
 
 
-def _text(value: str | bytes) -> str:
+def header_text(value: str | bytes) -> str:
+    """A header's name or value as text, whichever way the server has it."""
     return value if isinstance(value, str) else value.decode("latin-1")
 
 

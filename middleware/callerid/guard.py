@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, cast
 
 from callerid import settings
-from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, HeaderPairs
+from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, HeaderPairs, header_text
 from callerid.caller import Caller, Occasion
 from callerid.caveats import caveats
 from callerid.errors import ConfigurationError, Refused, refusal
-from callerid.issuers import Issuer, google
+from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
 from callerid.logs import RefusalLog, logger, shown
 from callerid.members import ALL_USERS, MemberReader, Members
 from callerid.memory import Verified
@@ -315,8 +315,7 @@ def _text(what: str, value: object) -> str:
 
 
 def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:
-    name = header[0] if isinstance(header[0], str) else header[0].decode("latin-1")
-    return name.lower() == IAP_HEADER.lower()
+    return header_text(header[0]).lower() == IAP_HEADER.lower()
 
 
 def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
@@ -326,7 +325,7 @@ def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
         problem = "this is not Cloud Run (K_SERVICE set, KUBERNETES_SERVICE_HOST not), and nothing else checks those tokens"
     elif guard.bearer.headers != DEFAULT_HEADERS:
         problem = "the header order is not the default, and Cloud Run checks only the header that the default takes"
-    elif [issuer.spellings for issuer in guard.verifier.issuers] != [google().spellings]:
+    elif [issuer.spellings for issuer in guard.verifier.issuers] != [(GOOGLE, GOOGLE_ALIAS)]:
         problem = "google() is not the only issuer, and Cloud Run vouches for Google's tokens only"
     elif guard.callers.members.everyone:
         problem = f"{ALL_USERS} is in callers, so nobody checks"

@@ -14,7 +14,7 @@ from callerid.keys.material import ALGORITHMS
 from callerid.keys.remote import RemoteKeys
 from callerid.options import as_flag, as_number, as_texts
 
-__all__ = ["GOOGLE", "Issuer", "google"]
+__all__ = ["GOOGLE", "GOOGLE_ALIAS", "Issuer", "google"]
 
 GOOGLE = "https://accounts.google.com"
 GOOGLE_ALIAS = "accounts.google.com"

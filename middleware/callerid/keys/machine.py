@@ -43,8 +43,6 @@ class KeyMachine:
         self._stale_if_error = stale_if_error
         self._uniform = uniform
         self.keys: KeyList | None = None
-        self.loaded_at: float = -math.inf
-        self.expires_at: float = -math.inf
         self._usable_until = self._refresh_at = -math.inf
         self._in_flight = False
         self._began_at = -math.inf
@@ -78,10 +76,8 @@ class KeyMachine:
         """It brought keys, good for `lifetime` seconds from its start."""
         began, self._in_flight = self._began_at, False
         self.keys = keys
-        self.loaded_at = began
-        self.expires_at = began + lifetime
         self._refresh_at = began + lifetime * (REFRESH_AT - self._uniform(0, JITTER))
-        self._usable_until = self.expires_at + self._stale_if_error
+        self._usable_until = began + lifetime + self._stale_if_error
         self._absent = frozenset(kid for kid in self._sought_by_fetch if not keys.knows(kid))
         self._sought = OrderedDict((kid, None) for kid in self._sought if not keys.knows(kid))
         self._failures, self._retry_at = 0, -math.inf
