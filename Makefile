@@ -1,5 +1,6 @@
 # make demo    the main job on real servers, with real tokens and a loopback issuer (HOLD=1 keeps it running)
 # make test    linters, types, and every test at the newest versions, with coverage
+# make faults  what a failing key endpoint does to a running service, measured; tests/faults/__init__.py says how to read it
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
@@ -7,7 +8,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit lowest package clean
+.PHONY: demo test lint types unit faults lowest package clean
 
 demo: .venv/demo
 	$(VENV) -m sample_apps.demo
@@ -29,6 +30,9 @@ unit: .venv/test
 	$(VENV) -m coverage run -m pytest
 	$(VENV) -m coverage combine --quiet
 	$(VENV) -m coverage report
+
+faults: .venv/test
+	$(VENV) -m pytest tests/faults -p no:randomly
 
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -p no:randomly
