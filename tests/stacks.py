@@ -1,7 +1,7 @@
 """The servers: each is started when the first test asks for it and stays up for the others."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
@@ -16,9 +16,11 @@ _HYPERCORN = ["hypercorn", "{app}", "--bind=127.0.0.1:{port}"]
 _TRIO = [*_HYPERCORN, "--worker-class=trio"]
 _GUNICORN = ["gunicorn", "{app}", "--bind=127.0.0.1:{port}", "--threads=4"]
 _PRELOADED = [*_GUNICORN, "--preload", "--workers=2"]
+_GEVENT = ["gunicorn", "{app}", "--bind=127.0.0.1:{port}", "--worker-class=gevent"]
 
 STACKS = {
     "fastapi-uvicorn": [f"{PACKAGE}.fastapi_app:app", *_UVICORN],
+    "fastapi-uvicorn-workers": [f"{PACKAGE}.fastapi_app:app", *_UVICORN, "--workers=2"],
     "fastapi-hypercorn": [f"{PACKAGE}.fastapi_app:app", *_HYPERCORN],
     "asgi-uvicorn": [f"{PACKAGE}.asgi_app:app", *_UVICORN],
     "asgi-hypercorn-trio": [f"{PACKAGE}.asgi_app:app", *_TRIO],
@@ -27,11 +29,21 @@ STACKS = {
     "django-gunicorn": [f"{PACKAGE}.django_app:wsgi_app", *_GUNICORN],
     "flask-gunicorn": [f"{PACKAGE}.flask_app:app", *_GUNICORN],
     "flask-gunicorn-preloaded": [f"{PACKAGE}.flask_app:app", *_PRELOADED],
+    "flask-gunicorn-gevent": [f"{PACKAGE}.flask_app:app", *_GEVENT],
+    "flask-gunicorn-gevent-preloaded": [f"{PACKAGE}.flask_app:app", *_GEVENT, "--preload", "--workers=2"],
     "wsgi-gunicorn": [f"{PACKAGE}.wsgi_app:app", *_GUNICORN],
     "wsgi-granian": [f"{PACKAGE}.wsgi_app:app", "granian", "{app}", "--interface=wsgi", "--host=127.0.0.1", "--port={port}"],
 }
 WEBSOCKET_STACKS = [name for name in STACKS if name.startswith(("fastapi", "asgi"))]
-ONE_SERVER_EACH = ["fastapi-uvicorn", "asgi-uvicorn", "django-uvicorn", "django-gunicorn", "flask-gunicorn", "wsgi-gunicorn"]
+ONE_SERVER_EACH = [
+    "fastapi-uvicorn",
+    "asgi-uvicorn",
+    "django-uvicorn",
+    "django-gunicorn",
+    "flask-gunicorn",
+    "flask-gunicorn-gevent",
+    "wsgi-gunicorn",
+]
 
 Start = Callable[[str, str], int]
 
@@ -47,7 +59,10 @@ def start() -> Iterator[Start]:
                 ports[stack, jwks_uri] = port = free_port()
                 app, *command = STACKS[stack]
                 words = [word.format(app=app, port=port) for word in command]
-                running.enter_context(server(words, _environment(jwks_uri), f"http://127.0.0.1:{port}"))
+                environment = _environment(jwks_uri)
+                if "gevent" in stack:
+                    environment = without_coverage(environment)
+                running.enter_context(server(words, environment, f"http://127.0.0.1:{port}"))
             return ports[stack, jwks_uri]
 
         yield started
@@ -59,9 +74,18 @@ def port(request: pytest.FixtureRequest, start: Start, issuer: FakeIssuer) -> in
     return start(request.param, issuer.jwks_uri)
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without callerid's variables."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CALLERID_")}
+
+
+def without_coverage(environment: Mapping[str, str]) -> dict[str, str]:
+    """For servers that coverage cannot follow: it keeps one stack for each thread, and greenlets take turns on one."""
+    return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
+
+
 def _environment(jwks_uri: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLERID_")}
-    return clean | {
+    return clean_environment() | {
         "CALLERID_AUDIENCE": AUDIENCE,
         "CALLERID_CALLERS": f"{LOGIN}, {ANA}",
         "CALLERID_JWKS_URI": jwks_uri,

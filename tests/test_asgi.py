@@ -38,7 +38,7 @@ from callerid import Caller, Guard, NoRequestError, Route, current_caller
 from callerid.asgi import CallerMiddleware, Message, Receive, Scope, Send, asgi_request
 from callerid.handler import HandlerCheck
 from callerid.testing import FakeIssuer
-from tests.adapters.support import OTHER, SERVERLESS, ask, bearing, guard_for, uvicorn_serving, wait_until
+from tests.adapters.support import OTHER, SERVERLESS, ask, bearing, check_prefetch, guard_for, uvicorn_serving, wait_until
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, Clock, complains, named
 
 UNTOUCHABLE: Any = None  # an application that is called fails the test
@@ -567,10 +567,11 @@ def real_app(issuer: FakeIssuer, clock: Clock) -> tuple[Starlette, dict[str, Any
 
 
 def test_the_lifespan_passes_and_fetches_keys_before_the_first_request() -> None:
-    with FakeIssuer() as issuer:
-        guard = Guard(audience=AUDIENCE, callers=[LOGIN], issuers=[issuer.google()])
+    def serve(guard: Guard) -> None:
         with uvicorn_serving(guarded(guard), lifespan="on"):
-            wait_until(lambda: issuer.requests > 0)
+            pass
+
+    check_prefetch(serve)
 
 
 @pytest.mark.parametrize("serving", [uvicorn_serving, hypercorn_serving, granian_serving])

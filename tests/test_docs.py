@@ -19,7 +19,7 @@ from sample_apps.demo.stage import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callerid import Guard, Issuer, errors, members, settings
+from callerid import Guard, Issuer, KeyStatus, errors, members, settings
 from callerid.testing import FakeIssuer
 from tests.contract.wire import Headers, exchange
 from tests.keys import Endpoint, answer
@@ -99,6 +99,7 @@ SERVED = {
     "asgi-and-wsgi.md 5": (UVICORN, ONLY_CALLERS),
     "asgi-and-wsgi.md 6": ("main", ONLY_CALLERS),
     "asgi-and-wsgi.md 7": (UVICORN, ONLY_CALLERS),
+    "keys.md 1": (UVICORN, [*HEALTH, (NOBODY, "GET /readyz", 200), (NOBODY, "GET /keys", 401)]),
 }
 WITH_CORS = [name for name, files in PROGRAMS.items() if re.search("CORS|corsheaders", "".join(files.values()))]
 TESTS = [name for name, files in PROGRAMS.items() if any(file.startswith("test_") for file in files)]
@@ -289,6 +290,7 @@ def test_the_table_of_refusals_is_the_codes() -> None:
         ("configuration.md", "Environment", settings._KNOWN),
         ("configuration.md", "Guard", inspect.signature(Guard).parameters),
         ("configuration.md", "Issuer", inspect.signature(Issuer).parameters),
+        ("keys.md", "What a probe sees", KeyStatus.__annotations__),
         ("members.md", "The members", ("allUsers", "allAuthenticatedUsers", *members._KINDS)),
     ],
 )

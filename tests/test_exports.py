@@ -17,6 +17,7 @@ NAMES = {
     "Guard",
     "Header",
     "Issuer",
+    "KeyStatus",
     "KeysUnavailable",
     "NoRequestError",
     "Refused",
@@ -25,6 +26,7 @@ NAMES = {
     "Verifier",
     "current_caller",
     "google",
+    "oidc",
 }
 FRAMEWORKS = {"asgiref", "callerid_adapters", "django", "fastapi", "flask", "rest_framework", "starlette", "trio", "werkzeug"}
 

@@ -1,17 +1,26 @@
 """The Guard's one question, asked by threads and by tasks: the answers, their order, and what the operator is told."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
-from callerid import Caller, Guard, Header, Issuer, Route, google
+from callerid import Caller, Guard, Header, Issuer, KeysUnavailable, Route, google
 from callerid.bearer import HeaderPairs
 from callerid.guard import Request
+from callerid.issuers import GOOGLE
+from callerid.keys.keyset import KeyList, parse_jwks
+from callerid.keys.local import StaticKeys
 from callerid.testing import FakeIssuer
+from tests.adapters.support import Gate, check_prefetch
+from tests.keys import Endpoint, answer, eventually
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, complains, named, reason, refuses
 
 ROUTES = [
@@ -199,12 +208,176 @@ def test_a_public_route_needs_no_keys_and_every_other_is_503_without_them(check:
     assert check(guard, "GET", "/healthz", sent) is None
 
 
-def test_a_prefetch_returns_at_once_and_the_keys_are_there_later(rotating: FakeIssuer) -> None:
+# Keys before the first request
+
+
+class Preloading(BaseApplication):  # type: ignore[misc]
+    """What `gunicorn --preload` loads in its master."""
+
+    def __init__(self, load: Callable[[], object]) -> None:
+        self.load = load
+        super().__init__()
+
+    def load_config(self) -> None:
+        self.cfg.set("preload_app", True)
+
+
+def test_a_prefetch_returns_at_once_and_brings_the_keys_in_the_background() -> None:
+    check_prefetch(Guard.prefetch)
+
+
+def test_a_second_prefetch_fetches_nothing(rotating: FakeIssuer) -> None:
     guard = build(rotating.google())
     guard.prefetch()
-    guard.check("GET", "/", headers(rotating, f"Authorization: Bearer <{LOGIN}>"))
+    eventually(lambda: guard.ready)
+    guard.prefetch()
+    assert guard.check("GET", "/", headers(rotating, f"Authorization: Bearer <{LOGIN}>")) is not None
     assert rotating.requests == 1
-    build(google(jwks_uri="http://127.0.0.1:9/")).prefetch()
+
+
+def test_a_prefetch_in_a_master_that_preloads_waits_for_the_first_request_whatever_it_is(rotating: FakeIssuer) -> None:
+    guard = build(rotating.google(), routes=ROUTES[:1])
+    Arbiter(Preloading(guard.prefetch))
+    assert guard.status()[GOOGLE]["fetches"] == 0
+    assert guard.check("GET", "/healthz", []) is None
+    eventually(lambda: guard.ready)
+    assert rotating.requests == 1
+
+
+class TestStatus:
+    def test_tells_of_every_issuer_in_plain_json(self, rotating: FakeIssuer, issuer: FakeIssuer, tmp_path: Path) -> None:
+        file = tmp_path / "jwks.json"
+        file.write_text(json.dumps(issuer.jwks()))
+        guard = several(
+            google(jwks_uri=rotating.jwks_uri, audience=AUDIENCE),
+            Issuer("https://static.example", keys=issuer.jwks(), audience=AUDIENCE),
+            Issuer("https://file.example", jwks_file=str(file), audience=AUDIENCE),
+        )
+        before = guard.status()
+        assert {name: status["state"] for name, status in before.items()} == {
+            GOOGLE: "cold",
+            "https://static.example": "static",
+            "https://file.example": "fresh",
+        }
+        guard.warm_up()
+        after = guard.status()
+        assert json.loads(json.dumps(after)) == after
+        assert after[GOOGLE]["state"] == "fresh"
+        assert [status["key_ids"] for status in after.values()] == [[rotating.kid], [issuer.kid], [issuer.kid]]
+        assert all(status["ready"] for status in after.values())
+
+    def test_counts_fetches_failures_and_strangers_keys(self, rotating: FakeIssuer) -> None:
+        guard = build(rotating.google())
+        guard.warm_up()
+        stranger = rotating.sign(rotating.claims(LOGIN, AUDIENCE), kid="nobody's")
+        for expected in ("unknown_key", "unknown_key"):
+            assert reason(guard.check, "GET", "/", [("Authorization", f"Bearer {stranger}")]) == expected
+        status = guard.status()[GOOGLE]
+        assert (status["fetches"], status["failures"], status["unknown_kids"], status["last_error"]) == (2, 0, 2, None)
+
+    def test_says_what_is_wrong(self, rotating: FakeIssuer) -> None:
+        rotating.status = 500
+        guard = build(rotating.google())
+        guard.prefetch()
+        eventually(lambda: guard.status()[GOOGLE]["last_error"])
+        status = guard.status()[GOOGLE]
+        assert status["last_error"] == f"{rotating.jwks_uri}: it answered 500"
+        assert (status["state"], status["ready"], status["fetches"], status["failures"]) == ("cold", False, 1, 1)
+        assert (status["age"], status["key_ids"]) == (None, [])
+
+    def test_is_ready_when_every_issuer_is(self, rotating: FakeIssuer, issuer: FakeIssuer) -> None:
+        guard = several(google(keys=issuer.jwks(), audience=AUDIENCE), rotating_profile(rotating))
+        assert not guard.ready
+        guard.prefetch()
+        eventually(lambda: guard.ready)
+
+
+def rotating_profile(rotating: FakeIssuer) -> Issuer:
+    return Issuer("https://rotating.example", jwks_uri=rotating.jwks_uri, audience=AUDIENCE)
+
+
+def several(*issuers: Issuer) -> Guard:
+    return Guard(issuers=issuers, callers=[LOGIN])
+
+
+def warm_up(guard: Guard, seconds: float) -> None:
+    guard.warm_up(seconds)
+
+
+def awarm_up(guard: Guard, seconds: float) -> None:
+    asyncio.run(guard.awarm_up(seconds))
+
+
+def awarm_up_in_trio(guard: Guard, seconds: float) -> None:
+    trio.run(guard.awarm_up, seconds)
+
+
+WarmUp = Callable[[Guard, float], None]
+
+
+@pytest.mark.parametrize("warm_up", [warm_up, awarm_up, awarm_up_in_trio])
+class TestAWarmUp:
+    def test_ends_when_the_keys_of_every_issuer_are_there(self, warm_up: WarmUp, rotating: FakeIssuer, issuer: FakeIssuer) -> None:
+        guard = several(rotating.google(audience=AUDIENCE), Issuer("https://own.example", jwks_uri=issuer.jwks_uri, audience="a"))
+        warm_up(guard, 30)
+        assert guard.ready
+        warm_up(guard, 0)
+        assert rotating.requests == 1
+
+    def test_ends_in_an_error_that_names_issuer_and_problem(
+        self, warm_up: WarmUp, rotating: FakeIssuer, issuer: FakeIssuer
+    ) -> None:
+        rotating.status = 500
+        guard = several(google(keys=issuer.jwks(), audience=AUDIENCE), rotating_profile(rotating))
+        with pytest.raises(KeysUnavailable) as raised:
+            warm_up(guard, 0.5)
+        (note,) = raised.value.__notes__
+        assert note == f"keys of https://rotating.example: {rotating.jwks_uri}: it answered 500"
+        assert raised.value.note == note
+        assert "rotating" not in raised.value.body.decode()
+
+    def test_without_any_time_says_that_there_is_no_answer_yet(self, warm_up: WarmUp, rotating: FakeIssuer) -> None:
+        with Gate(rotating) as gate, Endpoint(gate) as endpoint, pytest.raises(KeysUnavailable) as raised:
+            warm_up(build(google(jwks_uri=endpoint.url)), 0)
+        assert raised.value.__notes__ == [f"keys of {GOOGLE}: no answer yet"]
+
+    def test_goes_on_through_failures(self, warm_up: WarmUp, rotating: FakeIssuer) -> None:
+        responses = [answer(json.dumps(rotating.jwks()).encode()), answer(status="500 Oh")]
+        with Endpoint(lambda connection: connection.sendall(responses.pop())) as endpoint:
+            warm_up(build(google(jwks_uri=endpoint.url, algorithms=["ES256"])), 30)
+            assert len(endpoint.requests) == 2
+
+    def test_has_one_time_for_all_issuers(self, warm_up: WarmUp, issuer: FakeIssuer) -> None:
+        given: list[float] = []
+        keys = TimedKeys(parse_jwks(issuer.jwks()), given)
+        guard = several(*(Issuer(f"https://{name}.example", keys=keys, audience=AUDIENCE) for name in ("one", "another")))
+        warm_up(guard, 30)
+        one, another = given
+        assert 30 >= one > another > 0
+
+
+class TimedKeys(StaticKeys):
+    """Keys that write down how long they may take."""
+
+    def __init__(self, keys: KeyList, given: list[float]) -> None:
+        super().__init__(keys)
+        self._given = given
+
+    def warm_up(self, seconds: float) -> None:
+        self._given.append(seconds)
+
+    async def awarm_up(self, seconds: float) -> None:
+        self._given.append(seconds)
+
+
+def test_a_warm_up_never_blocks_the_loop_and_can_be_cancelled(rotating: FakeIssuer) -> None:
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await build(google(jwks_uri=endpoint.url)).awarm_up()
+
+    with Gate(rotating) as gate, Endpoint(gate) as endpoint:
+        asyncio.run(main())
 
 
 # What is kept with the request

@@ -1,15 +1,26 @@
 """Issuers: whose tokens, with which keys, believed for which addresses, and every mistake in stating it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callerid import Guard, Header, Issuer, Verifier, google
-from callerid.keys import StaticKeys
+from callerid import Guard, Header, Issuer, KeysUnavailable, Verifier, google, oidc
+from callerid.issuers import KEY_SOURCES
 from callerid.keys.keyset import parse_jwks
+from callerid.keys.local import StaticKeys
 from callerid.testing import FakeIssuer
+from tests.keys import Endpoint, answer, send
 from tests.support import AUDIENCE, LOGIN, complains, named, reason
+
+
+class BytesPath:
+    """A path that is no text."""
+
+    def __fspath__(self) -> bytes:
+        return b"/jwks.json"
+
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
 IAP, ASSERTION = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"
@@ -28,11 +39,20 @@ def test_google_is_one_issuer_in_both_spellings(issuer: FakeIssuer, spelling: st
     assert caller.issuer == GOOGLE
 
 
-@pytest.mark.parametrize("source", ["jwks_uri", "pem_uri", "keys", "key set"])
-def test_keys_from_each_source_verify(issuer: FakeIssuer, source: str) -> None:
+@pytest.mark.parametrize(
+    "source", ["jwks_uri", "pem_uri", "discovery_uri", "jwks_file", "pem_file", "jwks_file as a Path", "keys", "key set"]
+)
+def test_keys_from_each_source_verify(issuer: FakeIssuer, tmp_path: Path, source: str) -> None:
+    jwks_file, pem_file = tmp_path / "jwks.json", tmp_path / "certs.json"
+    jwks_file.write_text(json.dumps(issuer.jwks()))
+    pem_file.write_text(json.dumps(issuer.pem_map()))
     sources: dict[str, dict[str, Any]] = {
         "jwks_uri": {"jwks_uri": issuer.jwks_uri},
         "pem_uri": {"pem_uri": issuer.pem_uri},
+        "discovery_uri": {"discovery_uri": issuer.discovery_uri},
+        "jwks_file": {"jwks_file": str(jwks_file)},
+        "jwks_file as a Path": {"jwks_file": jwks_file},
+        "pem_file": {"pem_file": str(pem_file)},
         "keys": {"keys": issuer.jwks()},
         "key set": {"keys": StaticKeys(parse_jwks(issuer.jwks()))},
     }
@@ -45,14 +65,55 @@ def test_keys_from_each_source_verify(issuer: FakeIssuer, source: str) -> None:
     named(
         ("JWK Set", {"jwks_uri": "https://Keys.example:8443/jwks.json"}, "keys.example"),
         ("PEM map", {"pem_uri": "https://pem.example/certs"}, "pem.example"),
+        ("OpenID configuration", {"discovery_uri": "https://openid.example/configuration"}, "openid.example"),
     ),
 )
 def test_host_of_the_keys(options: dict[str, Any], host: str) -> None:
     assert Issuer(IDP, **options).key_host == host
 
 
-def test_keys_of_the_configuration_have_no_host(issuer: FakeIssuer) -> None:
-    assert Issuer(IDP, keys=issuer.jwks()).key_host is None
+def test_keys_of_the_configuration_and_of_a_file_have_no_host(issuer: FakeIssuer, tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(issuer.jwks()))
+    assert [Issuer(IDP, keys=issuer.jwks()).key_host, Issuer(IDP, jwks_file=file).key_host] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        (IDP, f"{IDP}/.well-known/openid-configuration"),
+        (f"{IDP}/", f"{IDP}/.well-known/openid-configuration"),
+        (f"{IDP}/realms/x", f"{IDP}/realms/x/.well-known/openid-configuration"),
+    ],
+)
+def test_the_configuration_of_an_oidc_issuer_is_below_it(name: str, uri: str) -> None:
+    issuer = oidc(name, email_domains=["example.com"], algorithms=["ES256"], aliases=["x"])
+    assert (issuer.discovery_uri, issuer.spellings, issuer.key_host) == (uri, (name, "x"), "idp.example")
+    assert (issuer.algorithms, issuer.email_domains, issuer.has_google_email_authority) == (("ES256",), ("example.com",), False)
+
+
+def test_tokens_of_an_oidc_issuer_verify_with_the_keys_that_its_configuration_names() -> None:
+    with FakeIssuer(IDP) as issuer:
+        profile = oidc(IDP, discovery_uri=issuer.discovery_uri)
+        caller = Verifier([profile], audience=AUDIENCE).verify(issuer.token(LOGIN, AUDIENCE))
+        assert (caller.issuer, issuer.requests) == (IDP, 2)
+
+
+def test_keys_that_another_issuers_configuration_names_are_not_believed(issuer: FakeIssuer) -> None:
+    profile = oidc(IDP, discovery_uri=issuer.discovery_uri)
+    with pytest.raises(KeysUnavailable) as raised:
+        profile.key_set.warm_up(1.0)
+    assert any("the two must be equal" in note for note in raised.value.__notes__)
+
+
+def test_the_endpoints_token_goes_with_the_fetch_and_is_shown_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("secret\n")
+    with FakeIssuer(IDP) as issuer, Endpoint(send(answer(json.dumps(issuer.jwks()).encode()))) as endpoint:
+        profile = Issuer(IDP, jwks_uri=endpoint.url, bearer_token_file=file)
+        profile.key_set.warm_up(10)
+    assert b"\r\nAuthorization: Bearer secret\r\n" in endpoint.requests[0]
+    assert "secret" not in f"{profile!r} {profile.key_set!r} {profile.key_set.status()}"
 
 
 def test_issuers_are_told_apart_by_identity_and_show_no_key(issuer: FakeIssuer) -> None:
@@ -101,7 +162,52 @@ def test_audience_is_one_or_several(audience: Any, kept: tuple[str, ...]) -> Non
         ("empty issuer", {"issuer": ""}, ["issuer: empty", "exact value of the tokens' iss claim"]),
         ("issuer that is no text", {"issuer": 5}, ["issuer: empty"]),
         ("no keys", {"jwks_uri": None}, [f"issuer '{IDP}'", "nothing says where its keys are", "exactly one of jwks_uri"]),
-        ("keys twice", {"pem_uri": "https://idp.example/certs"}, ["jwks_uri and pem_uri", "exactly one"]),
+        ("keys twice", {"pem_uri": "https://idp.example/certs"}, ["jwks_uri and pem_uri say", "exactly one", f"oidc('{IDP}')"]),
+        ("URL and file", {"jwks_file": "/jwks.json"}, ["jwks_uri and jwks_file say", "exactly one"]),
+        ("URL and configuration", {"discovery_uri": IDP}, ["jwks_uri and discovery_uri say", "exactly one"]),
+        (
+            "keys everywhere",
+            dict.fromkeys(KEY_SOURCES, "x"),
+            ["jwks_uri and pem_uri and discovery_uri and jwks_file and pem_file and keys say"],
+        ),
+        ("configuration over http", {"jwks_uri": None, "discovery_uri": "http://idp.example/"}, ["must be https"]),
+        ("configuration that is no URL", {"jwks_uri": None, "discovery_uri": "idp.example"}, ["no URL with a host"]),
+        ("link-local URL", {"jwks_uri": "https://169.254.169.254/jwks"}, ["link-local or metadata"]),
+        ("file that is missing", {"jwks_uri": None, "jwks_file": "/no/such"}, ["key file '/no/such'", "No such file"]),
+        ("PEM file that is missing", {"jwks_uri": None, "pem_file": "/no/such"}, ["key file '/no/such'", "No such file"]),
+        ("folder for a file", {"jwks_uri": None, "jwks_file": "/"}, ["key file '/'", "Is a directory"]),
+        ("empty file name", {"jwks_uri": None, "jwks_file": ""}, ["jwks_file: '' is no path"]),
+        ("file name that is a number", {"jwks_uri": None, "jwks_file": 0}, ["jwks_file: 0 is no path"]),
+        ("PEM file name in bytes", {"jwks_uri": None, "pem_file": b"/x"}, ["pem_file: b'/x' is no path"]),
+        ("Path in bytes", {"jwks_uri": None, "jwks_file": BytesPath()}, ["jwks_file: ", "is no path"]),
+        ("NUL in a file name", {"jwks_uri": None, "pem_file": "a\0b"}, ["pem_file: 'a\\x00b' is no path"]),
+        ("ca_file that is missing", {"ca_file": "/no/such"}, ["ca_file '/no/such'", "No such file"]),
+        ("empty ca_file", {"ca_file": ""}, ["ca_file: '' is no path"]),
+        ("ca_file that is a number", {"ca_file": 0}, ["ca_file: 0 is no path"]),
+        ("token file that is missing", {"bearer_token_file": "/no/such"}, ["bearer_token_file '/no/such'", "No such file"]),
+        ("empty name of a token file", {"bearer_token_file": ""}, ["bearer_token_file: '' is no path"]),
+        ("token file that is a number", {"bearer_token_file": 0}, ["bearer_token_file: 0 is no path"]),
+        ("token file that is a switch", {"bearer_token_file": True}, ["bearer_token_file: True is no path"]),
+        (
+            "ca_file for keys",
+            {"jwks_uri": None, "keys": {"keys": []}, "ca_file": "/ca"},
+            ["ca_file", "for a key endpoint", "keys is none"],
+        ),
+        (
+            "token for keys",
+            {"jwks_uri": None, "keys": {"keys": []}, "bearer_token_file": "/t"},
+            ["bearer_token_file", "for a key endpoint", "keys is none"],
+        ),
+        (
+            "ca_file for a file",
+            {"jwks_uri": None, "jwks_file": "/jwks.json", "ca_file": "/ca"},
+            ["ca_file", "for a key endpoint", "jwks_file is none"],
+        ),
+        (
+            "token for a PEM file",
+            {"jwks_uri": None, "pem_file": "/pem.json", "bearer_token_file": "/t"},
+            ["bearer_token_file", "for a key endpoint", "pem_file is none"],
+        ),
         ("keys as a list", {"jwks_uri": None, "keys": [{"kty": "RSA"}]}, ["keys: ", "JWK Set as a mapping"]),
         ("keys that are a text", {"jwks_uri": None, "keys": "x"}, ["keys: "]),
         ("an alias that is empty", {"aliases": [""]}, ["aliases: "]),
@@ -157,6 +263,25 @@ def test_file_without_authorities_is_a_configuration_error(tmp_path: Path) -> No
     file.write_text("junk")
     with complains("ca_file", str(file)):
         Issuer(IDP, jwks_uri=KEYS, ca_file=str(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    named(
+        ("keys as well", IDP, {"jwks_uri": KEYS}, ["jwks_uri and discovery_uri say where its keys are"]),
+        ("a file as well", IDP, {"jwks_file": "/jwks.json"}, ["discovery_uri and jwks_file say where its keys are"]),
+        ("no configuration", IDP, {"discovery_uri": None}, ["nothing says where its keys are"]),
+        ("a host alone", "idp.example", {}, ["'idp.example/.well-known/openid-configuration' is no URL with a host"]),
+        ("plain http", "http://idp.example", {}, ["must be https"]),
+        ("metadata", "https://metadata.google.internal", {}, ["link-local or metadata"]),
+        ("empty", "", {}, ["issuer: empty"]),
+        ("no text", 5, {}, ["issuer: empty"]),
+        ("nothing", None, {}, ["issuer: empty"]),
+    ),
+)
+def test_an_oidc_issuer_that_cannot_be_meant_is_a_configuration_error(name: Any, options: dict[str, Any], words: list[str]) -> None:
+    with complains(*words):
+        oidc(name, **options)
 
 
 @pytest.mark.parametrize("field", ["issuer", "aliases", "has_google_email_authority"])

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from callerid import Caller, Claims, Guard, Header, google
-from callerid.keys import KeySet, StaticKeys
+from callerid.keys import KeySet
 from callerid.keys.keyset import KeyList
+from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
 from callerid.memory import TokenMemory, Verified, size_of
 from callerid.testing import FakeIssuer

@@ -1,5 +1,6 @@
 """A Guard from the environment, a file or a mapping: what each word means, and every mistake with its variable and its mend."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from callerid import Caller, Guard, Header, Issuer, Route, google
 from callerid.testing import FakeIssuer
+from tests.keys.test_fetch import Authority
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named, reason
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
@@ -77,6 +79,63 @@ def test_words_for_no(issuer: FakeIssuer, word: str) -> None:
 def test_google_is_the_issuer_where_none_is_given() -> None:
     [issuer] = guard_from({}).verifier.issuers
     assert (issuer.spellings, issuer.key_host) == ((GOOGLE, "accounts.google.com"), "www.googleapis.com")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    named(
+        ("algorithms", {"CALLERID_ALGORITHMS": "RS256, PS256"}),
+        ("the name", {"CALLERID_ISSUER": GOOGLE}),
+        ("the short name", {"CALLERID_ISSUER": "accounts.google.com", "CALLERID_ALGORITHMS": "RS256, PS256"}),
+        ("authority", {"CALLERID_ISSUER_EMAIL_AUTHORITY": "1"}),
+    ),
+)
+def test_google_keeps_its_own_keys_where_none_are_given(environ: dict[str, str]) -> None:
+    [issuer] = guard_from(environ).verifier.issuers
+    assert (issuer.spellings, issuer.key_host) == ((GOOGLE, "accounts.google.com"), "www.googleapis.com")
+    assert issuer.has_google_email_authority
+    assert issuer.algorithms == (("RS256", "PS256") if "CALLERID_ALGORITHMS" in environ else ("RS256",))
+
+
+@pytest.mark.parametrize(
+    ("environ", "authority", "algorithms"),
+    named(
+        ("its name", {}, False, ("RS256",)),
+        ("algorithms", {"CALLERID_ALGORITHMS": "ES256"}, False, ("ES256",)),
+        ("authority", {"CALLERID_ISSUER_EMAIL_AUTHORITY": "yes"}, True, ("RS256",)),
+    ),
+)
+def test_an_issuer_whose_keys_are_nowhere_is_asked_where_they_are(
+    environ: dict[str, str], authority: bool, algorithms: tuple[str, ...]
+) -> None:
+    [issuer] = guard_from({"CALLERID_ISSUER": IDP} | environ).verifier.issuers
+    assert (issuer.spellings, issuer.discovery_uri) == ((IDP,), f"{IDP}/.well-known/openid-configuration")
+    assert (issuer.has_google_email_authority, issuer.algorithms) == (authority, algorithms)
+
+
+@pytest.mark.parametrize(("name", "spelling"), [(None, GOOGLE), ("accounts.google.com", GOOGLE), (IDP, IDP)])
+def test_keys_may_be_in_a_file(tmp_path: Path, name: str | None, spelling: str) -> None:
+    file = tmp_path / "jwks.json"
+    with FakeIssuer(spelling) as issuer:
+        file.write_text(json.dumps(issuer.jwks()))
+        everybody = {"CALLERID_CALLERS": "allAuthenticatedUsers"}
+        guard = guard_from({"CALLERID_ISSUER": name, "CALLERID_JWKS_FILE": str(file)} | everybody)
+        assert call(guard, issuer.token(LOGIN, AUDIENCE))
+        assert issuer.requests == 0
+
+
+@pytest.mark.parametrize("source", [{"CALLERID_JWKS_URI": KEYS}, {}], ids=["key URL", "discovery"])
+def test_the_endpoints_files_are_given_to_the_issuer(tmp_path: Path, source: dict[str, str]) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text("secret")
+    ca_file = Authority(tmp_path).ca_file
+    environ = {"CALLERID_ISSUER": IDP, "CALLERID_CA_FILE": ca_file, "CALLERID_BEARER_TOKEN_FILE": str(token_file)}
+    [issuer] = guard_from(environ | source).verifier.issuers
+    assert (issuer.ca_file, issuer.bearer_token_file, issuer.jwks_uri) == (
+        ca_file,
+        str(token_file),
+        source.get("CALLERID_JWKS_URI"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,10 +209,38 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ("leeway nan", {"CALLERID_LEEWAY": "nan"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
         ("neither yes nor no", {"CALLERID_TRUST_CLOUD_RUN_IAM": "maybe"}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "1, true, yes, on"]),
         ("empty yes or no", {"CALLERID_TRUST_CLOUD_RUN_IAM": ""}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "0, false, no, off"]),
-        ("issuer alone", {"CALLERID_ISSUER": IDP}, ["CALLERID_ISSUER", "set CALLERID_JWKS_URI"]),
-        ("Google alone", {"CALLERID_ISSUER": GOOGLE}, ["CALLERID_ISSUER", "set CALLERID_JWKS_URI"]),
-        ("algorithms alone", {"CALLERID_ALGORITHMS": "RS256"}, ["CALLERID_ALGORITHMS", "set CALLERID_JWKS_URI"]),
-        ("authority alone", {"CALLERID_ISSUER_EMAIL_AUTHORITY": "1"}, ["CALLERID_ISSUER_EMAIL_AUTHORITY", "set CALLERID_JWKS_URI"]),
+        ("issuer that is no URL", {"CALLERID_ISSUER": "idp.example"}, ["CALLERID_ISSUER", "no URL with a host"]),
+        ("issuer over http", {"CALLERID_ISSUER": "http://idp.example"}, ["CALLERID_ISSUER", "must be https"]),
+        ("issuer empty and alone", {"CALLERID_ISSUER": ""}, ["CALLERID_ISSUER", "issuer: empty"]),
+        (
+            "URL and file",
+            {"CALLERID_JWKS_URI": KEYS, "CALLERID_JWKS_FILE": "/jwks.json"},
+            ["CALLERID_JWKS_URI and CALLERID_JWKS_FILE: ", "jwks_uri and jwks_file say", "exactly one"],
+        ),
+        ("empty key file", {"CALLERID_JWKS_FILE": ""}, ["CALLERID_JWKS_FILE", "jwks_file: '' is no path"]),
+        ("no such key file", {"CALLERID_JWKS_FILE": "/no/such"}, ["CALLERID_JWKS_FILE", "key file '/no/such'", "No such file"]),
+        ("empty ca_file", {"CALLERID_CA_FILE": ""}, ["CALLERID_CA_FILE", "ca_file: '' is no path"]),
+        ("no such ca_file", {"CALLERID_CA_FILE": "/no/such"}, ["CALLERID_CA_FILE", "ca_file '/no/such'", "No such file"]),
+        (
+            "empty token file",
+            {"CALLERID_BEARER_TOKEN_FILE": ""},
+            ["CALLERID_BEARER_TOKEN_FILE", "bearer_token_file: '' is no path"],
+        ),
+        (
+            "no such token file",
+            {"CALLERID_BEARER_TOKEN_FILE": "/no/such"},
+            ["CALLERID_BEARER_TOKEN_FILE", "bearer_token_file '/no/such'", "No such file"],
+        ),
+        (
+            "ca_file for a key file",
+            {"CALLERID_JWKS_FILE": "/jwks.json", "CALLERID_CA_FILE": "/ca"},
+            ["CALLERID_JWKS_FILE and CALLERID_CA_FILE: ", "for a key endpoint", "jwks_file is none"],
+        ),
+        (
+            "token for a key file",
+            {"CALLERID_JWKS_FILE": "/jwks.json", "CALLERID_BEARER_TOKEN_FILE": "/t"},
+            ["CALLERID_JWKS_FILE and CALLERID_BEARER_TOKEN_FILE: ", "for a key endpoint", "jwks_file is none"],
+        ),
         ("empty issuer", {"CALLERID_ISSUER": "", "CALLERID_JWKS_URI": KEYS}, ["CALLERID_ISSUER", "issuer: empty"]),
         ("empty key URL", {"CALLERID_JWKS_URI": ""}, ["CALLERID_JWKS_URI", "write it like https://"]),
         ("http key URL", {"CALLERID_JWKS_URI": "http://idp.example/jwks.json"}, ["CALLERID_JWKS_URI", "must be https"]),
@@ -170,6 +257,9 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ),
         ("typo in a name", {"CALLERID_AUDIENCES": "x"}, ["CALLERID_AUDIENCES is no variable", "did you mean CALLERID_AUDIENCE?"]),
         ("typo in another", {"CALLERID_CALER": "x"}, ["did you mean CALLERID_CALLERS?"]),
+        ("typo in a file", {"CALLERID_JWKS_FIEL": "x"}, ["did you mean CALLERID_JWKS_FILE?"]),
+        ("typo in the authorities", {"CALLERID_CAFILE": "x"}, ["did you mean CALLERID_CA_FILE?"]),
+        ("token in place of its file", {"CALLERID_BEARER_TOKEN": "x"}, ["did you mean CALLERID_BEARER_TOKEN_FILE?"]),
         ("switch that does not exist", {"CALLERID_ZZZ": "1"}, ["CALLERID_ZZZ is no variable", "CALLERID_"]),
         ("no such policy", {"CALLERID_POLICY": "/no/such.toml"}, ["CALLERID_POLICY", "/no/such.toml", "cannot be read"]),
         ("empty policy", {"CALLERID_POLICY": ""}, ["CALLERID_POLICY", "cannot be read"]),
@@ -286,6 +376,28 @@ def test_issuer_in_a_mapping(name: str, spellings: tuple[str, ...]) -> None:
     assert [issuer.spellings for issuer in guard.verifier.issuers] == [spellings]
 
 
+def test_issuers_of_a_file_without_a_source_are_asked_where_their_keys_are(tmp_path: Path) -> None:
+    path = policy(
+        tmp_path,
+        f"callers = ['{LOGIN}']\n"
+        f"[[issuers]]\nissuer = '{IDP}'\naudience = '{AUDIENCE}'\nalgorithms = ['ES256']\n"
+        f"[[issuers]]\nissuer = '{GOOGLE}'\naudience = '{AUDIENCE}'\n"
+        f"[[issuers]]\nissuer = '{IDP}/x'\naudience = '{AUDIENCE}'\ndiscovery_uri = '{IDP}/configuration'\n",
+    )
+    idp, googles, other = Guard.from_file(path).verifier.issuers
+    assert (idp.discovery_uri, idp.algorithms) == (f"{IDP}/.well-known/openid-configuration", ("ES256",))
+    assert (googles.discovery_uri, googles.key_host) == (None, "www.googleapis.com")
+    assert other.discovery_uri == f"{IDP}/configuration"
+
+
+@pytest.mark.parametrize("field", ["jwks_file", "pem_file"])
+def test_issuer_of_a_file_may_have_its_keys_in_one(issuer: FakeIssuer, tmp_path: Path, field: str) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps(issuer.jwks() if field == "jwks_file" else issuer.pem_map()))
+    text = f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n[[issuers]]\nissuer = '{GOOGLE}'\n{field} = '{keys}'"
+    assert call(Guard.from_file(policy(tmp_path, text)), issuer.token(LOGIN, AUDIENCE))
+
+
 def test_mapping_may_be_in_capitals_and_hold_objects(issuer: FakeIssuer) -> None:
     mapping = {
         "AUDIENCE": AUDIENCE,
@@ -320,6 +432,33 @@ MISTAKES = named(
     ("caller of a route", "[[routes]]\npath = '/a'\ncallers = ['x']", ["routes: /a: 'x' is no member"]),
     ("unknown word of an issuer", "[[issuers]]\nissuer = 'x'\njwks_url = 'y'", ["issuers: unknown word 'jwks_url'", "'jwks_uri'"]),
     ("issuer without a name", f"[[issuers]]\njwks_uri = '{KEYS}'", ["issuers: 'issuer' is missing"]),
+    ("issuer that is no text", "[[issuers]]\nissuer = 5", ["issuer: empty"]),
+    ("issuer that is no URL", "[[issuers]]\nissuer = 'idp.example'", ["'idp.example/.well-known/", "no URL with a host"]),
+    (
+        "two sources of an issuer",
+        f"[[issuers]]\nissuer = '{IDP}'\njwks_uri = '{KEYS}'\njwks_file = '/jwks.json'",
+        ["jwks_uri and jwks_file say where its keys are"],
+    ),
+    (
+        "two sources of Google's",
+        f"[[issuers]]\nissuer = '{GOOGLE}'\npem_file = '/certs'\ndiscovery_uri = '{IDP}'",
+        ["discovery_uri and pem_file say where its keys are"],
+    ),
+    ("key file that is missing", f"[[issuers]]\nissuer = '{IDP}'\njwks_file = '/no/such'", ["key file '/no/such'"]),
+    ("key file as a number", f"[[issuers]]\nissuer = '{IDP}'\npem_file = 0", ["pem_file: 0 is no path"]),
+    (
+        "token file as a number",
+        f"[[issuers]]\nissuer = '{IDP}'\nbearer_token_file = 0",
+        ["bearer_token_file: 0 is no path"],
+    ),
+    ("ca_file as a switch", f"[[issuers]]\nissuer = '{IDP}'\nca_file = true", ["ca_file: True is no path"]),
+    (
+        "authorities for a key file",
+        f"[[issuers]]\nissuer = '{IDP}'\njwks_file = '/jwks.json'\nca_file = '/ca'",
+        ["ca_file", "for a key endpoint", "jwks_file is none"],
+    ),
+    ("typo in a source", f"[[issuers]]\nissuer = '{IDP}'\ndiscovery = '{IDP}'", ["did you mean 'discovery_uri'?"]),
+    ("token in place of its file", f"[[issuers]]\nissuer = '{IDP}'\nbearer_token = 'x'", ["did you mean 'bearer_token_file'?"]),
     ("issuer that is no table", "issuers = ['https://idp.example']", ["issuers: ", "no Issuer"]),
     ("alias of Google's", f"[[issuers]]\nissuer = '{GOOGLE}'\naliases = ['x']", ["aliases: google() states Google's"]),
     (

@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from callerid import NoRequestError, Route, current_caller
 from callerid.testing import FakeIssuer
 from callerid.wsgi import CallerMiddleware
-from tests.adapters.support import OTHER, SERVERLESS, Headers, bearing, guard_for
+from tests.adapters.support import OTHER, SERVERLESS, Headers, bearing, check_prefetch, guard_for
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, complains, named
 
 if TYPE_CHECKING:
@@ -269,6 +269,10 @@ def test_a_thread_finds_the_caller_in_its_context_and_nobody_after_the_request(i
     answer = Answer(CallerMiddleware(app, guard=guard_for(issuer)), headers=bearing(issuer, LOGIN))
     assert answer.body.decode() == f"Caller(member={LOGIN!r})"
     assert contexts[0].run(nobody_is_left)
+
+
+def test_keys_are_fetched_before_the_first_request() -> None:
+    check_prefetch(lambda guard: CallerMiddleware(UNTOUCHABLE, guard=guard))
 
 
 def test_callers_are_never_mixed_up_on_a_real_server(issuer: FakeIssuer) -> None:

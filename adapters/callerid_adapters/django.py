@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 from weakref import finalize
@@ -77,6 +78,7 @@ class CallerMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
         self.guard: Guard = configured_guard()
+        self.guard.prefetch()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -148,7 +150,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
 
 
 class CallerIDConfig(AppConfig):
-    """Registers the system checks."""
+    """Registers the system checks, and begins to fetch keys in the background."""
 
     name = "callerid_adapters.django"
     label = "callerid"
@@ -156,6 +158,8 @@ class CallerIDConfig(AppConfig):
     def ready(self) -> None:
         checks.register(_check_guard, checks.Tags.security)
         checks.register(_check_middleware, checks.Tags.security)
+        with suppress(ConfigurationError):  # that is for the checks to say, and for the middleware
+            configured_guard().prefetch()
 
 
 def _check_guard(**_: Any) -> list[checks.CheckMessage]:

@@ -36,7 +36,7 @@ class CallerGuard:
             self.init_app(app)
 
     def init_app(self, app: Flask, guard: Guard | None = None) -> None:
-        """Guard every request of this application.
+        """Guard every request of this application, and begin to fetch keys in the background.
 
         Raises:
             ConfigurationError: without a Guard, for a second one, or for a mistake in a view's list.
@@ -51,6 +51,7 @@ class CallerGuard:
         app.after_request_funcs.setdefault(None, []).insert(0, guarded.finish)  # the last to run
         app.teardown_request(guarded.forget)
         _answer_refusals(app)
+        guard.prefetch()
 
     def allow(self, *callers: str, optional: bool = False) -> Callable[[View], View]:
         """Only these members may call the view, beside what the Guard says of its route. Works for sync and async views.

@@ -27,5 +27,7 @@ from callerid.errors import Unauthenticated as Unauthenticated
 from callerid.guard import Guard as Guard
 from callerid.issuers import Issuer as Issuer
 from callerid.issuers import google as google
+from callerid.issuers import oidc as oidc
+from callerid.keys.status import KeyStatus as KeyStatus
 from callerid.routes import Route as Route
 from callerid.verifier import Verifier as Verifier

@@ -11,12 +11,23 @@ from dataclasses import dataclass
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.options import as_list, as_texts
 
-__all__ = ["AUTHORIZATION", "DEFAULT_HEADERS", "IAP", "IAP_HEADER", "Bearer", "Credentials", "Header", "HeaderPairs", "header_text"]
+__all__ = [
+    "AUTHORIZATION",
+    "B64TOKEN",
+    "DEFAULT_HEADERS",
+    "IAP",
+    "IAP_HEADER",
+    "Bearer",
+    "Credentials",
+    "Header",
+    "HeaderPairs",
+    "header_text",
+]
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
-_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
+B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
 
 # Identity-Aware Proxy's issuer, and the one header that its tokens come in.
 IAP, IAP_HEADER = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"
@@ -119,7 +130,7 @@ class Bearer:
                     return None
                 raise _malformed(header, f"it does not begin with {header.scheme!r} and a space")
             value = value.lstrip(" ")
-        if not _B64TOKEN.fullmatch(value):
+        if not B64TOKEN.fullmatch(value):
             raise _malformed(header, "what it holds is not one b64token (RFC 6750 section 2.1)")
         return value
 

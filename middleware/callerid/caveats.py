@@ -20,7 +20,7 @@ _OPTIONS = {
 }
 
 # Exactly these: at storage.googleapis.com or sites.google.com anybody may serve anything.
-_GOOGLE_KEY_HOSTS = frozenset({"www.googleapis.com", "www.gstatic.com"})
+_GOOGLE_KEY_HOSTS = frozenset({"accounts.google.com", "www.googleapis.com", "www.gstatic.com"})
 
 
 def caveats(

@@ -15,15 +15,19 @@ from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, IAP_HEADER, Bearer, 
 from callerid.caller import Caller, Occasion
 from callerid.caveats import caveats
 from callerid.errors import ConfigurationError, Refused, refusal
+from callerid.forks import may_still_fork
 from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
+from callerid.keys.status import KeyStatus
 from callerid.logs import RefusalLog, logger, shown
 from callerid.members import ALL_USERS, MemberReader, Members
 from callerid.memory import Verified
-from callerid.options import as_flag
+from callerid.options import as_flag, as_number
 from callerid.routes import Route, RouteTable, check_path
 from callerid.verifier import LEEWAY, Verifier
 
 __all__ = ["Guard", "Judgement", "Request", "Rule"]
+
+WARM_UP = 30.0  # seconds
 
 _JUDGEMENTS = "callerid.judgements"
 
@@ -130,6 +134,7 @@ class Guard:
         self._rules = [self.rule(f"routes: {route}", route.callers) for route in self._routes.routes]
         if trust_cloud_run_iam:
             _check_cloud_run(self, environ)
+        self._prefetch_is_due = False
         self._log = RefusalLog(private_service=trust_cloud_run_iam)
         options = {
             "trust_cloud_run_iam": trust_cloud_run_iam,
@@ -192,9 +197,45 @@ class Guard:
         return bool(self._routes)
 
     def prefetch(self) -> None:
-        """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails."""
+        """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails.
+
+        In a process that only loads the application for others to serve (`gunicorn --preload`) it waits for the first request
+        that one of those serves, whatever it is: a health check will do.
+        """
+        self._prefetch_is_due = may_still_fork()
+        if not self._prefetch_is_due:
+            for issuer in self.verifier.issuers:
+                issuer.key_set.refresh()
+
+    def warm_up(self, timeout: float = WARM_UP) -> None:
+        """Wait until every issuer's keys are there: for a start that is to wait, or a readiness gate.
+
+        `timeout` is in seconds; a fetch that runs when they are over is waited for, up to 5 seconds.
+
+        Raises:
+            KeysUnavailable: when some are not; its notes name the issuer and what is wrong.
+            ConfigurationError: for a `timeout` that is no number.
+        """
+        ends_at = time.monotonic() + as_number("timeout", timeout, 0)
+        self.prefetch()
         for issuer in self.verifier.issuers:
-            issuer.key_set.refresh()
+            issuer.key_set.warm_up(ends_at - time.monotonic())
+
+    async def awarm_up(self, timeout: float = WARM_UP) -> None:  # noqa: ASYNC109  (no cancel scope: it raises what `warm_up` does)
+        """The same for a task; never blocks the loop. Raises as `warm_up`."""
+        ends_at = time.monotonic() + as_number("timeout", timeout, 0)
+        self.prefetch()
+        for issuer in self.verifier.issuers:
+            await issuer.key_set.awarm_up(ends_at - time.monotonic())
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are keys of every issuer, so that tokens can be verified. For probes: it never waits."""
+        return all(issuer.key_set.ready for issuer in self.verifier.issuers)
+
+    def status(self) -> dict[str, KeyStatus]:
+        """Each issuer's keys, by the issuer's name, in plain JSON types. It is for operators, not for the public."""
+        return {issuer.issuer: issuer.key_set.status() for issuer in self.verifier.issuers}
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.
@@ -273,6 +314,8 @@ class Guard:
         return judgement
 
     def _rule(self, request: Request) -> Rule:
+        if self._prefetch_is_due:
+            self.prefetch()
         if self._routes:
             check_path(request.path, request.raw_path)
             index = self._routes.match(request.method, request.path)

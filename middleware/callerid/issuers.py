@@ -1,41 +1,47 @@
 """Whose tokens are accepted: for each issuer its spellings, keys, algorithms, audiences, and which addresses it vouches for."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.errors import ConfigurationError
-from callerid.keys import KeySet, StaticKeys
+from callerid.keys import KeySet
+from callerid.keys.discovery import Discovery, discovery_uri
 from callerid.keys.fetch import MAX_LIFETIME, MIN_LIFETIME, Fetcher, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, parse_jwks, parse_pem_map
+from callerid.keys.local import FileKeys, StaticKeys
 from callerid.keys.material import ALGORITHMS
 from callerid.keys.remote import RemoteKeys
-from callerid.options import as_flag, as_number, as_texts
+from callerid.options import PathLike, as_flag, as_number, as_path, as_texts
 
-__all__ = ["GOOGLE", "GOOGLE_ALIAS", "Issuer", "google"]
+__all__ = ["GOOGLE", "GOOGLE_ALIAS", "KEY_SOURCES", "Issuer", "google", "oidc"]
 
 GOOGLE = "https://accounts.google.com"
 GOOGLE_ALIAS = "accounts.google.com"
 GOOGLE_JWKS_URI = "https://www.googleapis.com/oauth2/v3/certs"
 STALE_IF_ERROR = 6 * 3600.0
+KEY_SOURCES = ("jwks_uri", "pem_uri", "discovery_uri", "jwks_file", "pem_file", "keys")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Issuer:
     """An issuer of ID tokens, and how far it is believed.
 
-    Exactly one of `jwks_uri`, `pem_uri` and `keys` says where its public keys are: a JWK Set's URL, the URL of a JSON object
-    of key id → PEM, or the keys themselves (a JWK Set as a mapping, or a `KeySet`). `audience` is one value or several; it may
-    be left to the Guard where this is the only issuer. `aliases` are further spellings of `issuer` in the `iss` claim.
+    Exactly one of these says where its public keys are: `jwks_uri`, a JWK Set's URL; `pem_uri`, the URL of a JSON object of
+    key id → PEM; `discovery_uri`, the URL of an OpenID configuration that names the JWK Set's (as a rule, write `oidc(…)`);
+    `jwks_file` or `pem_file`, a file of either form, read again when it changes; `keys`, the keys themselves (a JWK Set as a
+    mapping, or a `KeySet`). `audience` is one value or several; it may be left to the Guard where this is the only issuer.
+    `aliases` are further spellings of `issuer` in the `iss` claim.
 
     `email_domains` are the domains whose addresses this issuer may vouch for (never `gserviceaccount.com`).
     `has_google_email_authority` believes it for every address, as Google is believed for Google's tokens.
 
     `stale_if_error` is how long keys past their lifetime still serve while the endpoint fails, in seconds (0: not at all).
     `max_key_age` bounds the lifetime that the endpoint states for its keys, in seconds (60 to 86400).
-    `ca_file` is a PEM file of certificate authorities for the key endpoint, in place of the system's.
+    `ca_file` is a PEM file of certificate authorities for the key endpoint, in place of the system's. `bearer_token_file` holds
+    a bearer token that the endpoint wants to see; it goes to that origin only. Both are read anew for each fetch.
 
     Raises:
         ConfigurationError: for a value that cannot be meant; the message names the field and the mend.
@@ -45,6 +51,9 @@ class Issuer:
     _: KW_ONLY
     jwks_uri: str | None = None
     pem_uri: str | None = None
+    discovery_uri: str | None = None
+    jwks_file: PathLike | None = None
+    pem_file: PathLike | None = None
     keys: Mapping[str, Any] | KeySet | None = None
     audience: str | Iterable[str] | None = None
     algorithms: Collection[str] = ("RS256",)
@@ -53,7 +62,8 @@ class Issuer:
     has_google_email_authority: bool = False
     stale_if_error: float = STALE_IF_ERROR
     max_key_age: float = MAX_LIFETIME
-    ca_file: str | None = None
+    ca_file: PathLike | None = None
+    bearer_token_file: PathLike | None = None
     key_set: KeySet = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +77,9 @@ class Issuer:
             object.__setattr__(self, "audience", audiences("audience", self.audience))
         self._check_algorithms()
         self._check_email_domains()
+        for name in ("jwks_file", "pem_file", "ca_file", "bearer_token_file"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, as_path(name, getattr(self, name)))
         as_flag("has_google_email_authority", self.has_google_email_authority)
         as_number("stale_if_error", self.stale_if_error, 0, MAX_LIFETIME)
         as_number("max_key_age", self.max_key_age, MIN_LIFETIME, MAX_LIFETIME)
@@ -104,30 +117,45 @@ class Issuer:
                 raise ConfigurationError(f"email_domains: nobody but Google may vouch for {domain!r}")
 
     def _open_keys(self) -> KeySet:
-        sources = {"jwks_uri": self.jwks_uri, "pem_uri": self.pem_uri, "keys": self.keys}
-        given = [name for name, source in sources.items() if source is not None]
+        given = [name for name in KEY_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
-            what = " and ".join(given) if given else "nothing"
+            problem = f"{' and '.join(given)} say where its keys are" if given else "nothing says where its keys are"
             raise ConfigurationError(
-                f"issuer {self.issuer!r}: {what} says where its keys are; set exactly one of jwks_uri, pem_uri and keys"
+                f"issuer {self.issuer!r}: {problem}; set exactly one of {', '.join(KEY_SOURCES)}, or write oidc({self.issuer!r})"
             )
-        if isinstance(self.keys, Mapping):
-            return _static(self.keys)
-        if self.keys is not None:
-            if not hasattr(self.keys, "afind"):
-                raise ConfigurationError('keys: no JWK Set and no KeySet; write the JWK Set as a mapping, {"keys": […]}')
-            return self.keys
-        parse = parse_jwks if self.jwks_uri is not None else parse_pem_map
-        fetch = Fetcher(self.jwks_uri or self.pem_uri or "", ca_file=self.ca_file)
-        return RemoteKeys(fetch, parse, self._lifetime, stale_if_error=self.stale_if_error)
+        if not given[0].endswith("_uri") and (self.ca_file, self.bearer_token_file) != (None, None):
+            raise ConfigurationError(
+                f"ca_file, bearer_token_file: they are for a key endpoint, and {given[0]} is none; leave them out"
+            )
+        parse = parse_pem_map if "pem" in given[0] else parse_jwks
+        if given[0] == "keys":
+            return _given(self.keys)
+        if given[0].endswith("_file"):
+            return FileKeys(self.jwks_file or self.pem_file or "", parse)
+        return RemoteKeys(
+            self._fetcher(), parse, self._lifetime, stale_if_error=self.stale_if_error, source=f"keys of {self.issuer}"
+        )
+
+    def _fetcher(self) -> Callable[[], tuple[bytes, Mapping[str, str]]]:
+        ca_file, token_file = self.ca_file, self.bearer_token_file
+        if self.discovery_uri is None:
+            return Fetcher(self.jwks_uri or self.pem_uri or "", ca_file=ca_file, bearer_token_file=token_file)
+        return Discovery(
+            self.discovery_uri,
+            self.issuer,
+            ca_file=ca_file,
+            bearer_token_file=token_file,
+            lifetime=self._lifetime,
+            stale_if_error=self.stale_if_error,
+        )
 
     def _lifetime(self, headers: Mapping[str, str]) -> float:
         return min(lifetime_of(headers), self.max_key_age)
 
     @property
     def key_host(self) -> str | None:
-        """The host that serves the keys; `None` for keys from the configuration."""
-        return urlsplit(self.jwks_uri or self.pem_uri or "").hostname
+        """The host that serves the keys, or says where they are; `None` for keys from the configuration or a file."""
+        return urlsplit(self.jwks_uri or self.pem_uri or self.discovery_uri or "").hostname
 
 
 def google(
@@ -142,7 +170,7 @@ def google(
     fixed = options.keys() & {"issuer", "aliases", "has_google_email_authority"}
     if fixed:
         raise ConfigurationError(f"{min(fixed)}: google() states Google's; leave it out, or write Issuer(…) for another issuer")
-    if not options.keys() & {"jwks_uri", "pem_uri", "keys"}:
+    if not options.keys() & set(KEY_SOURCES):
         options["jwks_uri"] = GOOGLE_JWKS_URI
     return Issuer(
         issuer=GOOGLE,
@@ -153,6 +181,22 @@ def google(
     )
 
 
+def oidc(issuer: str, **options: Any) -> Issuer:
+    """An issuer that says in its OpenID configuration where its keys are (`options` are `Issuer`'s).
+
+    `issuer` is the exact value of the tokens' `iss` claim; its configuration is at `/.well-known/openid-configuration` below
+    it, unless `discovery_uri` says otherwise, and has to name the very same issuer.
+
+    Source: OpenID Connect Discovery 1.0 §4.
+
+    Raises:
+        ConfigurationError: as `Issuer`, and for an option that says where the keys are.
+    """
+    if isinstance(issuer, str):  # Issuer says what else is wrong with it
+        options.setdefault("discovery_uri", discovery_uri(issuer))
+    return Issuer(issuer, **options)
+
+
 def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
     """One audience or several, checked: none empty, none missing."""
     several = as_texts(field, [value] if isinstance(value, str) else value)
@@ -161,8 +205,12 @@ def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
     return several
 
 
-def _static(document: Mapping[str, Any]) -> KeySet:
+def _given(keys: Any) -> KeySet:
+    if isinstance(keys, KeySet):
+        return keys
+    if not isinstance(keys, Mapping):
+        raise ConfigurationError('keys: no JWK Set and no KeySet; write the JWK Set as a mapping, {"keys": […]}')
     try:
-        return StaticKeys(parse_jwks(document))
+        return StaticKeys(parse_jwks(keys))
     except KeyDocumentError as error:
         raise ConfigurationError(f"keys: {error}") from None

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from callerid.errors import Refused
-from callerid.forks import renew_after_fork
+from callerid.forks import PerProcess
 
 __all__ = ["RefusalLog", "logger", "shown"]
 
@@ -52,12 +52,7 @@ class RefusalLog:
         self._clock = clock
         self._next: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Make the lock anew, in a forked process."""
-        self._lock = threading.Lock()
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
 
     def refused(self, refused: Refused, method: str, path: str) -> None:
         """Log one refusal."""
@@ -71,7 +66,7 @@ class RefusalLog:
             logger.info("%s", message, extra={"reason": refused.reason})
 
     def _seldom(self, level: int, reason: str, message: str) -> None:
-        with self._lock:
+        with self._lock():
             now = self._clock()
             if now < self._next.get(reason, now):
                 self._left_out[reason] = self._left_out.get(reason, 0) + 1

@@ -8,7 +8,7 @@ from cachetools import LRUCache
 
 from callerid.bearer import Header
 from callerid.caller import Caller, Claims
-from callerid.forks import renew_after_fork
+from callerid.forks import PerProcess
 from callerid.keys import KeySet
 from callerid.keys.material import Key
 
@@ -53,19 +53,14 @@ class TokenMemory:
         self._least = size // max(entries, 1)  # each entry weighs at least this, so one bound is both
         self._size = self._least * entries
         self._remembered: LRUCache[str, tuple[int, Verified]] = LRUCache(self._size, getsizeof=lambda entry: entry[0])
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Make the lock anew, in a forked process."""
-        self._lock = threading.Lock()
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
 
     def __len__(self) -> int:
         return len(self._remembered)
 
     def get(self, token: str) -> Verified | None:
         """What is remembered of a token; whether it still holds is for `Verified.holds` to say."""
-        with self._lock:
+        with self._lock():
             entry = self._remembered.get(token)
         return None if entry is None else entry[1]
 
@@ -73,10 +68,10 @@ class TokenMemory:
         """Remember a token, forgetting those unused for longest. One without a key is never remembered."""
         weight = max(self._least, 2 * len(verified.token) + 1024 + size_of(verified.caller.claims))
         if verified.key is not None and weight <= self._size:
-            with self._lock:
+            with self._lock():
                 self._remembered[verified.token] = (weight, verified)
 
     def discard(self, token: str) -> None:
         """Forget a token."""
-        with self._lock:
+        with self._lock():
             self._remembered.pop(token, None)

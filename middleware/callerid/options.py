@@ -1,12 +1,15 @@
 """One option's value as a user may have written it: the value that was meant, or an error that names the field and the mend."""
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callerid.errors import ConfigurationError
 
-__all__ = ["as_flag", "as_list", "as_number", "as_texts"]
+__all__ = ["PathLike", "as_flag", "as_list", "as_number", "as_path", "as_texts"]
+
+PathLike = str | os.PathLike[str]
 
 
 def as_flag(field: str, value: object) -> bool:
@@ -22,6 +25,14 @@ def as_number(field: str, value: Any, least: float, most: float = math.inf) -> f
         bounds = f"from {least:g} to {most:.0f}" if math.isfinite(most) else f"of at least {least:g}"
         raise ConfigurationError(f"{field}: {value!r} is no number {bounds}")
     return value
+
+
+def as_path(field: str, value: Any) -> str:
+    """A file's path; a number would be somebody's open file."""
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ConfigurationError(f"{field}: {value!r} is no path of a file")
+    return path
 
 
 def as_list(field: str, value: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from callerid.bearer import Header
 from callerid.errors import ConfigurationError
-from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
+from callerid.issuers import GOOGLE, GOOGLE_ALIAS, KEY_SOURCES, Issuer, google, oidc
 from callerid.options import as_list
 from callerid.routes import Route
 
@@ -32,9 +32,7 @@ FIELDS = (
 )
 _ISSUER_FIELDS = (
     "issuer",
-    "jwks_uri",
-    "pem_uri",
-    "keys",
+    *KEY_SOURCES,
     "audience",
     "algorithms",
     "aliases",
@@ -43,10 +41,18 @@ _ISSUER_FIELDS = (
     "stale_if_error",
     "max_key_age",
     "ca_file",
+    "bearer_token_file",
 )
 
 _PREFIX = "CALLERID_"
-_ISSUER_VARIABLES = ("CALLERID_ISSUER", "CALLERID_JWKS_URI", "CALLERID_ALGORITHMS", "CALLERID_ISSUER_EMAIL_AUTHORITY")
+_ISSUER_OPTIONS = {
+    "jwks_uri": "CALLERID_JWKS_URI",
+    "jwks_file": "CALLERID_JWKS_FILE",
+    "algorithms": "CALLERID_ALGORITHMS",
+    "ca_file": "CALLERID_CA_FILE",
+    "bearer_token_file": "CALLERID_BEARER_TOKEN_FILE",
+}
+_ISSUER_VARIABLES = ("CALLERID_ISSUER", *_ISSUER_OPTIONS.values(), "CALLERID_ISSUER_EMAIL_AUTHORITY")
 _VARIABLES = {
     "audience": "CALLERID_AUDIENCE",
     "callers": "CALLERID_CALLERS",
@@ -177,16 +183,19 @@ def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
     if not given:
         return None
     with naming_source(" and ".join(given)):
-        if "CALLERID_JWKS_URI" not in environ:
-            raise ConfigurationError("set CALLERID_JWKS_URI to the URL of the issuer's JWK Set")
-        options: dict[str, Any] = {"jwks_uri": environ["CALLERID_JWKS_URI"]}
-        if "CALLERID_ALGORITHMS" in environ:
-            options["algorithms"] = _several("CALLERID_ALGORITHMS", environ["CALLERID_ALGORITHMS"])
+        options: dict[str, Any] = {field: environ[name] for field, name in _ISSUER_OPTIONS.items() if name in environ}
+        if "algorithms" in options:
+            options["algorithms"] = _several("CALLERID_ALGORITHMS", options["algorithms"])
         authority = _boolean("CALLERID_ISSUER_EMAIL_AUTHORITY", environ.get("CALLERID_ISSUER_EMAIL_AUTHORITY", "0"))
-        issuer = environ.get("CALLERID_ISSUER", GOOGLE)
-        if issuer in (GOOGLE, GOOGLE_ALIAS):
-            return google(**options)
-        return Issuer(issuer, has_google_email_authority=authority, **options)
+        return _profile(environ.get("CALLERID_ISSUER", GOOGLE), options, has_google_email_authority=authority)
+
+
+def _profile(issuer: Any, options: dict[str, Any], **others: Any) -> Issuer:
+    """The issuer of that name: one that says nowhere where its keys are says it in its OpenID configuration."""
+    if issuer in (GOOGLE, GOOGLE_ALIAS):
+        return google(**options)
+    discovers = not options.keys() & set(KEY_SOURCES)
+    return (oidc if discovers else Issuer)(issuer, **options, **others)
 
 
 def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -238,8 +247,7 @@ def _issuer(item: Any) -> Any:
     if not isinstance(item, Mapping):
         return item
     words = _table("issuers", item, _ISSUER_FIELDS, ("issuer",))
-    name = words.pop("issuer")
-    return google(**words) if name in (GOOGLE, GOOGLE_ALIAS) else Issuer(name, **words)
+    return _profile(words.pop("issuer"), words)
 
 
 def _header(item: Any) -> Any:

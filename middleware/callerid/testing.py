@@ -21,6 +21,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from callerid.address import is_service_account, normal_address
 from callerid.issuers import GOOGLE, Issuer, google
+from callerid.keys.discovery import discovery_uri
 from callerid.token import REMOVED_SIGNATURE
 
 __all__ = ["FakeIssuer"]
@@ -29,7 +30,8 @@ HOUR = 3600
 
 
 class FakeIssuer:
-    """Signs ID tokens and serves its public keys on 127.0.0.1, at `jwks_uri` as a JWK Set and at `pem_uri` as a PEM map.
+    """Signs ID tokens and serves its public keys on 127.0.0.1, at `jwks_uri` as a JWK Set and at `pem_uri` as a PEM map; at
+    `discovery_uri` it serves an OpenID configuration, for `oidc(issuer.issuer, discovery_uri=issuer.discovery_uri)`.
 
     `issuer` is the `iss` of its tokens, Google's unless said otherwise; `algorithm` RS256 or ES256; `max_age` what the
     endpoint's `Cache-Control` says, in seconds. `clock` tells the seconds since the epoch. Use it as a context manager, or
@@ -60,6 +62,7 @@ class FakeIssuer:
         self.url: str = f"http://127.0.0.1:{self._server.server_port}"
         self.jwks_uri: str = f"{self.url}/jwks"
         self.pem_uri: str = f"{self.url}/certs"
+        self.discovery_uri: str = discovery_uri(self.url)
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +101,10 @@ class FakeIssuer:
     def jwks(self) -> dict[str, Any]:
         """The published keys as a JWK Set."""
         return {"keys": [self._jwk(kid) for kid in self.published]}
+
+    def configuration(self) -> dict[str, Any]:
+        """What `oidc()` reads: the issuer's OpenID configuration."""
+        return {"issuer": self.issuer, "jwks_uri": self.jwks_uri}
 
     def pem_map(self) -> dict[str, str]:
         """The published keys as Google's PEM map: key id → PEM."""
@@ -164,8 +171,12 @@ class FakeIssuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                documents: dict[str, Callable[[], Mapping[str, Any]]] = {"/jwks": issuer.jwks, "/certs": issuer.pem_map}
-                make = documents.get(self.path)
+                documents: dict[str, Callable[[], Mapping[str, Any]]] = {
+                    issuer.jwks_uri: issuer.jwks,
+                    issuer.pem_uri: issuer.pem_map,
+                    issuer.discovery_uri: issuer.configuration,
+                }
+                make = documents.get(f"{issuer.url}{self.path}")
                 issuer.requests += 1
                 body = json.dumps(make() if make else {}).encode()
                 self.send_response(issuer.status if make else 404)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from callerid.errors import Refused, refusal
 
-__all__ = ["MAX_TOKEN_BYTES", "REMOVED_SIGNATURE", "UnverifiedToken", "parse_token"]
+__all__ = ["MAX_TOKEN_BYTES", "REMOVED_SIGNATURE", "UnverifiedToken", "is_kid", "parse_token"]
 
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_KID_LENGTH = 256
@@ -55,6 +55,11 @@ def parse_token(token: str) -> UnverifiedToken:
     )
 
 
+def is_kid(value: object) -> bool:
+    """Whether a key id is one that a token can name."""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_KID_LENGTH and value.isascii() and value.isprintable()
+
+
 def _malformed(note: str) -> Refused:
     return refusal("malformed_token", note)
 
@@ -64,7 +69,7 @@ def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
     if "crit" in header or "b64" in header:
         raise _malformed("crit or b64 in the header: this token asks for an extension that is not supported")
     kid = header.get("kid")
-    if "kid" in header and not (isinstance(kid, str) and 1 <= len(kid) <= MAX_KID_LENGTH and kid.isascii() and kid.isprintable()):
+    if "kid" in header and not is_kid(kid):
         raise _malformed(f"kid is not 1 to {MAX_KID_LENGTH} printable ASCII characters")
     alg = header.get("alg")
     if not isinstance(alg, str):

@@ -40,7 +40,7 @@ def _variables(names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 class CallerMiddleware:
-    """Judges every request before the application sees it.
+    """Judges every request before the application sees it, and begins to fetch keys in the background.
 
     The caller is then in `callerid.current_caller()` and `environ["callerid.caller"]`, until the response is closed.
     """
@@ -50,6 +50,7 @@ class CallerMiddleware:
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerMiddleware(app, guard=Guard(…))")
         self.app = app
         self.guard = guard
+        guard.prefetch()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         try:

@@ -12,6 +12,8 @@ from django.test import override_settings
 from django.urls import re_path
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 
+from callerid import google
+from callerid.testing import FakeIssuer
 from tests.support import ANA, AUDIENCE, LOGIN
 
 GUARD = "callerid_adapters.django.CallerMiddleware"
@@ -24,9 +26,12 @@ ASYNC_ONLY = f"{__name__}.async_only"
 
 View = Callable[..., Any]
 
+with FakeIssuer() as issuer:  # Django's setup begins to fetch keys: here they are at hand
+    google_at_hand = google(keys=issuer.jwks())
+
 settings.configure(
     ALLOWED_HOSTS=["*"],
-    CALLERID={"AUDIENCE": AUDIENCE, "CALLERS": [LOGIN, ANA]},
+    CALLERID={"AUDIENCE": AUDIENCE, "CALLERS": [LOGIN, ANA], "ISSUERS": [google_at_hand]},
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "callerid_adapters.django.CallerIDConfig"],
     LOGGING_CONFIG=None,
     MIDDLEWARE=[GUARD],

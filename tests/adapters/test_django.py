@@ -12,6 +12,7 @@ from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Tags, run_checks
 from django.core.handlers.asgi import ASGIHandler
@@ -34,7 +35,7 @@ from callerid.errors import refusal
 from callerid.testing import FakeIssuer
 from callerid_adapters.django import allow_callers, configured_guard
 from tests.adapters.django_site import ASYNC_ONLY, CORS, CSRF, GUARD, SESSIONS, SYNC_ONLY, USERS, site
-from tests.adapters.support import OTHER, SERVERLESS, Headers, ask, bearing, guard_for
+from tests.adapters.support import OTHER, SERVERLESS, Headers, ask, bearing, check_prefetch, guard_for
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named
 
 Ask = Callable[..., Any]
@@ -477,6 +478,34 @@ class TestCSRF:
     def test_an_exemption_inside_a_list_counts(self, issuer: FakeIssuer) -> None:
         with site(guard_for(issuer), allow_callers(LOGIN)(csrf_exempt(told)), middleware=[GUARD, CSRF]):
             assert by_wsgi("/", bearing(issuer, LOGIN), "PUT", csrf=True).status_code == 200
+
+
+def load_the_middleware() -> None:
+    WSGIHandler()
+
+
+def load_the_middleware_for_asgi() -> None:
+    ASGIHandler()
+
+
+def load_the_application() -> None:
+    apps.get_app_config("callerid").ready()
+
+
+class TestKeys:
+    @pytest.mark.parametrize("load", [load_the_middleware, load_the_middleware_for_asgi, load_the_application])
+    def test_are_fetched_before_the_first_request(self, load: Callable[[], None]) -> None:
+        def begin(guard: Guard) -> None:
+            with site(guard, told):
+                load()
+
+        check_prefetch(begin)
+
+    @pytest.mark.parametrize("callerid", [None, 7, {}, {"AUDIENC": AUDIENCE}], ids=["missing", "no mapping", "empty", "a typo"])
+    def test_of_a_guard_that_cannot_be_built_are_no_matter_of_the_application(self, callerid: object) -> None:
+        with site(callerid, told):
+            load_the_application()
+            assert [message.id for message in checks_found()] == ["callerid.E001"]
 
 
 def checks_found() -> list[Any]:

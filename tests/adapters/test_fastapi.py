@@ -15,8 +15,8 @@ from websockets.sync.client import connect
 
 from callerid import Caller, Guard, NoRequestError, Route, current_caller, google
 from callerid.asgi import CallerMiddleware
-from callerid.keys import StaticKeys
 from callerid.keys.keyset import parse_jwks
+from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
 from callerid.testing import FakeIssuer
 from callerid_adapters.fastapi import CallerGuard, CallerRefused

@@ -19,7 +19,7 @@ from callerid import Caller, Forbidden, Guard, NoRequestError, Refused, Route, c
 from callerid.testing import FakeIssuer
 from callerid.wsgi import CallerMiddleware
 from callerid_adapters.flask import CallerGuard
-from tests.adapters.support import OTHER, SERVERLESS, Headers, bearing, guard_for
+from tests.adapters.support import OTHER, SERVERLESS, Headers, bearing, check_prefetch, guard_for
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named
 
 PUBLIC = Route("/public/**", callers=["allUsers"])
@@ -465,6 +465,15 @@ class TestTheCallerIsGoneAfterwards:
 
 
 class TestTheExtension:
+    @pytest.mark.parametrize("configured", [False, True], ids=["given a guard", "configured"])
+    def test_fetches_keys_before_the_first_request(self, configured: bool) -> None:
+        def begin(guard: Guard) -> None:
+            app = Flask(__name__)
+            app.config["CALLERID"] = guard
+            CallerGuard(None if configured else guard).init_app(app)
+
+        check_prefetch(begin)
+
     def test_serves_several_applications_each_with_its_own_guard(self, issuer: FakeIssuer) -> None:
         callers = CallerGuard()
         view = callers.allow(LOGIN, ANA)(who)

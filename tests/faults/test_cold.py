@@ -27,7 +27,7 @@ class Cold(NamedTuple):
 CASES = [
     Cold("cold, down", FAULTS["down"], KeyEndpoint.recover, 5.5),
     Cold("cold, hangs, is cut", FAULTS["hangs"], KeyEndpoint.restart, 5.5),
-    Cold("cold, hangs on", FAULTS["hangs"], KeyEndpoint.recover, 10.5),  # the running fetch has up to 5 s left, and fails
+    Cold("cold, hangs on", FAULTS["hangs"], KeyEndpoint.recover, 6.0),  # the running fetch has up to 5 s left
     Cold("cold, answers 500", FAULTS["answers 500"], KeyEndpoint.recover, 5.5),  # the last, since its fetches can be counted
 ]
 

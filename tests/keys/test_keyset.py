@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from callerid import KeysUnavailable, Unauthenticated
-from callerid.keys import StaticKeys
-from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pem_map
+from callerid.keys.keyset import KeyDocumentError, KeyList, json_object, parse_jwks, parse_pem_map
+from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
 from callerid.testing import FakeIssuer
 
@@ -36,6 +38,12 @@ def test_a_pem_map_is_read_and_its_odd_entries_left_out(issuer: FakeIssuer) -> N
     assert list(keys) == list(parse_pem_map(issuer.pem_map()))
     assert [found.material for found in keys] == [found.material for found in parse_jwks(issuer.jwks())]
     assert len(keys.skipped) == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["keys", "kty", "kid", "n"]) | st.text(), inner),
+)
 
 
 @pytest.mark.parametrize("parse", [parse_jwks, parse_pem_map])
@@ -72,6 +80,37 @@ def test_what_is_no_document_of_usable_keys_is_an_error_that_repeats_nothing(par
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("document", "read"),
+    [
+        (b"{}", {}),
+        (b' {"issuer": "a", "more": [1, null]} ', {"issuer": "a", "more": [1, None]}),
+        ('{"issuer": "\u00e4"}'.encode(), {"issuer": "\u00e4"}),
+        (b'\xef\xbb\xbf{"issuer": "a"}', {"issuer": "a"}),
+        ({"issuer": "a"}, {"issuer": "a"}),
+    ],
+)
+def test_a_json_object_is_read(document: Any, read: dict[str, Any]) -> None:
+    assert json_object(document) == read
+
+
+@given(st.binary() | st.text().map(str.encode) | JSON.map(lambda value: json.dumps(value).encode()))
+@example(b"\xff")
+@example(b"{}")
+@example(b"[]")
+@example(b"[" * 200_000)
+@example(b'{"a": ' * 200_000)
+@example(b'{"number": ' + b"9" * 10_000 + b"}")
+@example(b'{"lone": "\\ud800"}')
+def test_whatever_bytes_are_they_are_an_object_or_an_error(document: bytes) -> None:
+    problem = ""
+    try:
+        assert isinstance(json_object(document), dict)
+    except KeyDocumentError as error:
+        problem = str(error)
+    assert problem in {"", "it is not JSON", "it is no JSON object"}
+
+
 def test_an_unusable_set_says_why_for_the_first_few() -> None:
     with pytest.raises(KeyDocumentError, match=r"no usable key(; skipped a private or symmetric key){3}$"):
         parse_jwks({"keys": [{"kty": "oct", "k": "AA"}] * 5})
@@ -82,6 +121,20 @@ EC = key("ec", "ES256")
 BARE = key(None, "RS256", material=b"2")
 TWIN = key("rsa", "RS256", material=b"3")
 EC_TWIN = key("rsa", "ES256", material=b"4")
+
+
+@pytest.mark.parametrize(
+    ("keys", "ids"),
+    [
+        ([RSA, EC], ["rsa", "ec"]),
+        ([EC, RSA, TWIN, RSA], ["ec", "rsa"]),
+        ([BARE, EC], ["ec"]),
+        ([BARE], []),
+        ([key("", "RS256")], [""]),
+    ],
+)
+def test_the_ids_are_those_of_the_keys_once_each_and_in_their_order(keys: list[Key], ids: list[str]) -> None:
+    assert KeyList(keys).ids == ids
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from callerid.keys.material import ALGORITHMS, UnusableKey, key_from_jwk, key_from_pem
+from tests.support import named
 
 JWK = dict[str, Any]
 
@@ -25,6 +26,7 @@ PRIVATE_KEYS: dict[str, Any] = {
     "ES384": ec.generate_private_key(ec.SECP384R1()),
     "ES512": ec.generate_private_key(ec.SECP521R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
 RSA_ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
@@ -71,14 +73,14 @@ def certificate(key: Any) -> str:
 
 
 def test_the_algorithms_are_asymmetric() -> None:
-    assert RSA_ALGORITHMS | {"ES256", "ES384", "ES512", "EdDSA"} == ALGORITHMS
+    assert RSA_ALGORITHMS | {"ES256", "ES384", "ES512", "EdDSA", "Ed25519"} == ALGORITHMS
 
 
 @pytest.mark.parametrize("alg", sorted(ALGORITHMS))
 def test_a_key_verifies_its_own_signatures_and_no_others(alg: str) -> None:
     key = key_from_jwk(jwk(private_key(alg)))
     assert alg in key.algorithms
-    signature = get_default_algorithms()[alg].sign(b"header.payload", private_key(alg))
+    signature = get_default_algorithms()["EdDSA" if alg == "Ed25519" else alg].sign(b"header.payload", private_key(alg))
     assert key.verifies(alg, b"header.payload", signature)
     assert not key.verifies(alg, b"header.PAYLOAD", signature)
     flipped = bytes([signature[0] ^ 1]) + signature[1:]
@@ -168,6 +170,24 @@ def test_an_unfit_rsa_key_is_refused(changes: JWK, why: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "algorithms"),
+    named(
+        ("says nothing", {}, {"EdDSA", "Ed25519"}),
+        ("by the old name", {"alg": "EdDSA"}, {"EdDSA"}),
+        ("by the new name", {"alg": "Ed25519"}, {"Ed25519"}),
+    ),
+)
+def test_an_ed25519_key_has_two_names_for_its_algorithm_and_may_state_one(changes: JWK, algorithms: set[str]) -> None:
+    assert key_from_jwk(jwk(PRIVATE_KEYS["Ed25519"]) | changes).algorithms == algorithms
+
+
+def test_a_signature_is_the_same_under_both_names() -> None:
+    key = key_from_jwk(jwk(PRIVATE_KEYS["Ed25519"]))
+    signature = PRIVATE_KEYS["Ed25519"].sign(b"header.payload")
+    assert [key.verifies(alg, b"header.payload", signature) for alg in ("EdDSA", "Ed25519")] == [True, True]
+
+
+@pytest.mark.parametrize(
     ("key", "changes", "why"),
     [
         pytest.param(ec.generate_private_key(ec.SECP256K1()), {}, "curve", id="secp256k1"),
@@ -178,7 +198,15 @@ def test_an_unfit_rsa_key_is_refused(changes: JWK, why: str) -> None:
         pytest.param(PRIVATE_KEYS["ES256"], {"x": None}, "read", id="x null"),
         pytest.param(PRIVATE_KEYS["ES256"], {"alg": "RS256"}, "alg", id="an RSA alg"),
         pytest.param(PRIVATE_KEYS["ES512"], {"alg": "ES521"}, "alg", id="an alg that does not exist"),
+        pytest.param(PRIVATE_KEYS["ES256"], {"kid": ""}, "kid", id="an empty kid"),
+        pytest.param(PRIVATE_KEYS["ES256"], {"kid": 7}, "kid", id="a kid that is a number"),
+        pytest.param(PRIVATE_KEYS["ES256"], {"kid": "k" * 257}, "kid", id="a kid that is too long"),
+        pytest.param(PRIVATE_KEYS["ES256"], {"kid": "\ud800"}, "kid", id="a kid with a surrogate"),
+        pytest.param(PRIVATE_KEYS["ES256"], {"kid": "\x1b[31m"}, "kid", id="a kid for a terminal"),
         pytest.param(ed448.Ed448PrivateKey.generate(), {}, "curve", id="Ed448"),
+        pytest.param(ed448.Ed448PrivateKey.generate(), {"alg": "Ed25519"}, "curve", id="Ed448 that says Ed25519"),
+        pytest.param(PRIVATE_KEYS["EdDSA"], {"alg": "Ed448"}, "alg", id="Ed25519 that says Ed448"),
+        pytest.param(PRIVATE_KEYS["EdDSA"], {"alg": "ED25519"}, "alg", id="Ed25519 in upper case"),
         pytest.param(PRIVATE_KEYS["EdDSA"], {"crv": "X25519"}, "read", id="X25519"),
         pytest.param(PRIVATE_KEYS["EdDSA"], {"x": "AA"}, "read", id="a short Ed25519 x"),
     ],

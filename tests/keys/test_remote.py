@@ -1,27 +1,33 @@
-"""The runner around the machine: one thread that fetches, and everybody who waits for it."""
+"""The runner around the machine: the thread that fetches, and everybody who waits for it."""
 
 import asyncio
 import json
 import logging
+import math
+import os
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 import trio
 
 from callerid import KeysUnavailable, Unauthenticated, Verifier
+from callerid.keys.background import MOST_THREADS, background
 from callerid.keys.fetch import Fetcher, FetchError, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, parse_jwks
 from callerid.keys.material import Key
-from callerid.keys.remote import RemoteKeys, SuspendAwareClock
+from callerid.keys.remote import RemoteKeys
 from callerid.testing import FakeIssuer
-from tests.keys import Endpoint, answer, eventually, send
+from tests.keys import Endpoint, answer, eventually, hang, send
 from tests.support import AUDIENCE, LOGIN, Clock
 
 ALG = "ES256"
@@ -34,8 +40,8 @@ def rotating() -> Iterator[FakeIssuer]:
         yield issuer
 
 
-def remote(url: str, clock: Callable[[], float] | None = None, *, stale_if_error: float = 3600) -> RemoteKeys:
-    return RemoteKeys(Fetcher(url), parse_jwks, lifetime_of, stale_if_error=stale_if_error, clock=clock)
+def remote(url: str, clock: Callable[[], float] | None = None, *, stale_if_error: float = 3600, source: str = "keys") -> RemoteKeys:
+    return RemoteKeys(Fetcher(url), parse_jwks, lifetime_of, stale_if_error=stale_if_error, source=source, clock=clock)
 
 
 def serving(issuer: FakeIssuer) -> bytes:
@@ -55,8 +61,23 @@ def find_in_trio(keys: RemoteKeys, kid: str) -> Key:
     return found
 
 
+def warm_up_in_thread(keys: RemoteKeys, seconds: float) -> None:
+    keys.warm_up(seconds)
+
+
+def warm_up_in_asyncio(keys: RemoteKeys, seconds: float) -> None:
+    asyncio.run(keys.awarm_up(seconds))
+
+
+def warm_up_in_trio(keys: RemoteKeys, seconds: float) -> None:
+    trio.run(keys.awarm_up, seconds)
+
+
 Find = Callable[[RemoteKeys, str], Key]
+WarmUp = Callable[[RemoteKeys, float], None]
 in_every_world = pytest.mark.parametrize("find", [find_in_thread, find_in_asyncio, find_in_trio])
+warm_in_every_world = pytest.mark.parametrize("warm_up", [warm_up_in_thread, warm_up_in_asyncio, warm_up_in_trio])
+on_both_loops = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
 class Gate:
@@ -183,20 +204,56 @@ def test_known_keys_are_served_while_a_refresh_hangs_and_strangers_do_not_wait_f
         assert refused(find, keys, "bogus") == ("keys_unavailable", 1)
 
 
-def test_a_cancelled_waiter_does_not_cancel_the_fetch(rotating: FakeIssuer, clock: Clock) -> None:
+@on_both_loops
+def test_a_cancelled_waiter_cancels_neither_the_fetch_nor_another_waiter(backend: str, rotating: FakeIssuer, clock: Clock) -> None:
+    found = []
+
+    async def find() -> None:
+        found.append(await keys.afind(rotating.kid, ALG))
+
     async def cancel_a_waiter() -> None:
-        waiter = asyncio.create_task(keys.afind(rotating.kid, ALG))
-        await asyncio.to_thread(eventually, lambda: endpoint.requests)
-        waiter.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiter
+        async with anyio.create_task_group() as others, anyio.create_task_group() as cancelled:
+            others.start_soon(find)
+            cancelled.start_soon(find)
+            await anyio.to_thread.run_sync(eventually, lambda: endpoint.requests)
+            cancelled.cancel_scope.cancel()
+            others.start_soon(anyio.to_thread.run_sync, gate.open)
 
     with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
         keys = remote(endpoint.url, clock)
-        asyncio.run(cancel_a_waiter())
-        gate.open()
-        assert keys.find(rotating.kid, ALG).kid == rotating.kid
+        anyio.run(cancel_a_waiter, backend=backend)
+        assert [key.kid for key in found] == [rotating.kid]
         assert len(endpoint.requests) == 1
+
+
+@in_every_world
+def test_a_hanging_issuer_delays_no_others_first_load_rotation_or_refresh(find: Find, rotating: FakeIssuer, clock: Clock) -> None:
+    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+        hanging, keys = remote(endpoint.url), remote(rotating.jwks_uri, clock)
+        hanging.refresh()
+        eventually(lambda: endpoint.requests)
+        first = find(keys, rotating.kid)
+        rotating.rotate()
+        find(keys, rotating.kid)
+        clock.advance(3600)
+        assert find(keys, first.kid or "") == first
+        eventually(lambda: rotating.requests == 3)
+        assert hanging.status()["state"] == "cold"
+
+
+def test_a_fetch_that_does_not_end_is_given_up_and_its_late_answer_ignored(rotating: FakeIssuer, clock: Clock) -> None:
+    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+        keys = remote(endpoint.url, clock)
+        keys.refresh()
+        eventually(lambda: endpoint.requests)
+        rotating.rotate()
+        endpoint.script = send(serving(rotating))
+        clock.advance(15)
+        assert keys.find(rotating.kid, ALG).kid == rotating.kid
+        gate.open()
+        eventually(lambda: background()._threads == 1)
+        assert keys.status()["key_ids"] == rotating.published
+        assert keys.status()["failures"] == 1
 
 
 # What is held
@@ -237,26 +294,89 @@ def test_nothing_is_held_before_the_first_load_or_after_the_stale_window(rotatin
     assert not keys.holds(key)
 
 
+def test_status_and_ready_tell_what_is_held(rotating: FakeIssuer, clock: Clock) -> None:
+    keys = remote(rotating.jwks_uri, clock, stale_if_error=100)
+    assert (keys.ready, keys.status()["state"]) == (False, "cold")
+    keys.find(rotating.kid, ALG)
+    clock.advance(60)
+    assert (keys.ready, keys.status()["state"], keys.status()["age"]) == (True, "fresh", 60)
+    clock.advance(3600 + 40)
+    assert (keys.ready, keys.status()["state"]) == (False, "expired")
+
+
 # The thread
 
 
+PROCESS = """
+    import os, sys, threading
+    from callerid.keys.fetch import Fetcher, lifetime_of
+    from callerid.keys.keyset import parse_jwks
+    from callerid.keys.remote import RemoteKeys
+
+    def remote(url):
+        return RemoteKeys(lambda: Fetcher(url)(60), parse_jwks, lifetime_of, stale_if_error=0)
+
+    def say(word):
+        print(word, flush=True)
+        return sys.stdin.readline().strip()
+"""
+
+
 @contextmanager
-def new_threads() -> Iterator[Callable[[], list[str]]]:
-    before = set(threading.enumerate())
-    yield lambda: [thread.name for thread in threading.enumerate() if thread not in before and thread.name == "callerid-keys"]
+def process(code: str, *arguments: str, options: tuple[str, ...] = (), measured: bool = True) -> Iterator[Callable[..., None]]:
+    """A process that runs this code and ends well, with nothing on standard error. Yields how to await a word and answer it."""
+    environ = {name: value for name, value in os.environ.items() if measured or not name.startswith("COVERAGE_")}
+    command = [sys.executable, *options, "-c", textwrap.dedent(PROCESS) + textwrap.dedent(code), *arguments]
+    pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, env=environ, **pipes) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        words, answers = running.stdout, running.stdin
+
+        def expect(word: str, reply: Callable[[], str] = str) -> None:
+            assert words.readline().strip() == word
+            print(reply(), file=answers, flush=True)
+
+        yield expect
+        assert running.stderr.read() == ""
+        assert running.wait(30) == 0
 
 
-def test_there_is_one_thread_and_it_starts_on_first_need(rotating: FakeIssuer) -> None:
-    with new_threads() as names:
-        keys = remote(rotating.jwks_uri)
-        assert names() == []
+ONE_THREAD = """
+    from callerid.keys.material import Key
+
+    def names():
+        return [thread.name for thread in threading.enumerate()][1:]
+
+    def settle():
+        while len(names()) > 1:
+            pass
+
+    several = [remote(url) for url in sys.argv[1:]]
+    assert names() == []
+    for keys in several:
         assert not keys.holds(Key("other", b"", frozenset(), None))
-        assert names() == ["callerid-keys"]
-        keys.refresh()
-        keys.find(rotating.kid, ALG)
-        rotating.rotate()
-        keys.find(rotating.kid, ALG)
-        assert names() == ["callerid-keys"]
+        settle()
+    assert names() == ["callerid-keys"]
+    for word in ("kid", "rotated kid"):
+        for keys in several:
+            kid = say(word)
+            assert keys.find(kid, "ES256").kid == kid
+            settle()
+    assert names() == ["callerid-keys"]
+"""
+
+
+def test_several_key_sets_have_one_thread_and_it_starts_on_first_need(rotating: FakeIssuer) -> None:
+    with (
+        FakeIssuer(algorithm=ALG) as second,
+        process(ONE_THREAD, rotating.jwks_uri, second.jwks_uri) as expect,
+    ):
+        for issuer in (rotating, second):
+            expect("kid", lambda issuer=issuer: issuer.kid)
+        for issuer in (rotating, second):
+            expect("rotated kid", issuer.rotate)
 
 
 def test_a_prefetch_makes_the_first_request_wait_less(rotating: FakeIssuer) -> None:
@@ -265,6 +385,199 @@ def test_a_prefetch_makes_the_first_request_wait_less(rotating: FakeIssuer) -> N
     eventually(lambda: rotating.requests)
     keys.find(rotating.kid, ALG)
     assert rotating.requests == 1
+
+
+def test_nobody_holds_a_discarded_key_set_when_its_fetch_has_ended(rotating: FakeIssuer, clock: Clock) -> None:
+    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+        warm, cold = remote(rotating.jwks_uri, clock), remote(endpoint.url, clock)
+        warm.find(rotating.kid, ALG)
+        cold.refresh()
+        eventually(lambda: endpoint.requests)
+        held = [weakref.ref(warm), weakref.ref(cold)]
+        del warm, cold
+        eventually(lambda: held[0]() is None)
+        gate.open()
+        eventually(lambda: held[1]() is None)
+
+
+class Endless:
+    """A job that keeps a thread of the background."""
+
+    def __init__(self) -> None:
+        self._end = threading.Event()
+        self._is_due = True
+        self.runs = threading.Event()
+
+    def seconds_until_due(self) -> float:
+        return 0.0 if self._is_due else 3600.0
+
+    def take(self) -> Callable[[], None] | None:
+        is_due, self._is_due = self._is_due, False
+        return self._work if is_due else None
+
+    def _work(self) -> None:
+        self.runs.set()
+        self._end.wait()
+
+    def end(self) -> None:
+        self._is_due = False
+        self._end.set()
+
+
+@contextmanager
+def no_thread_to_be_had() -> Iterator[None]:
+    """Every thread that the background may have is at work."""
+    eventually(lambda: background()._threads <= 1)
+    endless = [Endless() for _ in range(MOST_THREADS)]
+    try:
+        for job in endless:
+            background().wake(job)
+            job.runs.wait()
+        yield
+    finally:
+        for job in endless:
+            job.end()
+    eventually(lambda: background()._threads <= 1)
+
+
+@in_every_world
+def test_where_no_thread_can_be_had_a_request_finds_that_the_attempt_has_failed(
+    find: Find, rotating: FakeIssuer, clock: Clock
+) -> None:
+    keys = remote(rotating.jwks_uri, clock)
+    with no_thread_to_be_had():
+        keys.refresh()
+        for _ in range(2):
+            assert refused(find, keys, rotating.kid) == ("keys_unavailable", 1)
+            assert (keys.status()["failures"], keys.status()["last_error"]) == (1, "no thread can be started")
+    clock.advance(1)
+    assert find(keys, rotating.kid).kid == rotating.kid
+    assert rotating.requests == 1
+
+
+# A start that waits
+
+
+class Ticking(Clock):
+    """A clock that goes on by a millisecond whenever somebody looks."""
+
+    def __call__(self) -> float:
+        self.advance(0.001)
+        return self.now
+
+
+@warm_in_every_world
+def test_a_warm_up_ends_when_there_are_keys_and_makes_one_fetch(warm_up: WarmUp, rotating: FakeIssuer, clock: Clock) -> None:
+    keys = remote(rotating.jwks_uri, clock)
+    warm_up(keys, 60)
+    assert keys.ready
+    warm_up(keys, 0)
+    assert rotating.requests == 1
+
+
+@warm_in_every_world
+def test_a_warm_up_waits_for_the_fetch_that_runs(warm_up: WarmUp, rotating: FakeIssuer, clock: Clock) -> None:
+    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint, ThreadPoolExecutor(1) as pool:
+        keys = remote(endpoint.url, clock)
+        keys.refresh()
+        eventually(lambda: endpoint.requests)
+        warm = pool.submit(warm_up, keys, 60)
+        eventually(lambda: keys._ended)
+        gate.open()
+        warm.result()
+        assert keys.ready
+        assert len(endpoint.requests) == 1
+
+
+@warm_in_every_world
+def test_a_warm_up_waits_for_the_next_attempt(warm_up: WarmUp, rotating: FakeIssuer) -> None:
+    clock = Ticking()
+    keys = remote(rotating.jwks_uri, clock)
+    rotating.status = 500
+    refused(find_in_thread, keys, rotating.kid)
+    rotating.status = 200
+    clock.advance((keys.status()["next_refresh"] or 0) - 0.02)
+    warm_up(keys, 60)
+    assert keys.ready
+    assert rotating.requests == 2
+
+
+def said_when_the_time_is_over(warm_up: WarmUp, keys: RemoteKeys) -> str:
+    with pytest.raises(KeysUnavailable) as raised:
+        warm_up(keys, 0.05)
+    assert raised.value.__notes__ == [raised.value.note]
+    return raised.value.note
+
+
+@warm_in_every_world
+def test_a_warm_up_says_what_is_wrong_when_its_time_is_over(warm_up: WarmUp, rotating: FakeIssuer) -> None:
+    keys = remote(rotating.jwks_uri)
+    rotating.status = 500
+    refused(find_in_thread, keys, rotating.kid)
+    assert said_when_the_time_is_over(warm_up, keys) == f"keys: {keys.status()['last_error']}"
+
+
+@warm_in_every_world
+def test_a_warm_up_whose_time_is_over_leaves_the_fetch_alone(warm_up: WarmUp, rotating: FakeIssuer) -> None:
+    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+        keys = remote(endpoint.url)
+        keys.refresh()
+        eventually(lambda: endpoint.requests)
+        assert said_when_the_time_is_over(warm_up, keys) == "keys: no answer yet"
+        gate.open()
+        eventually(lambda: keys.ready)
+        assert len(endpoint.requests) == 1
+
+
+@on_both_loops
+def test_a_cancelled_warm_up_leaves_the_fetch_alone(backend: str, rotating: FakeIssuer, clock: Clock) -> None:
+    async def cancel_a_warm_up() -> None:
+        async with anyio.create_task_group() as cancelled:
+            cancelled.start_soon(keys.awarm_up, 60)
+            await anyio.to_thread.run_sync(eventually, lambda: endpoint.requests)
+            cancelled.cancel_scope.cancel()
+
+    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+        keys = remote(endpoint.url, clock)
+        anyio.run(cancel_a_warm_up, backend=backend)
+        gate.open()
+        eventually(lambda: keys.ready)
+        assert len(endpoint.requests) == 1
+
+
+class Prompt(RemoteKeys):
+    """Keys that are here as soon as somebody asks that they be fetched."""
+
+    def refresh(self) -> None:
+        super().refresh()
+        eventually(lambda: self.ready)
+
+
+@on_both_loops
+def test_a_warm_up_ends_with_a_fetch_that_ends_before_it_begins_to_wait(backend: str, rotating: FakeIssuer) -> None:
+    async def warm_up() -> None:
+        with anyio.fail_after(2):
+            await keys.awarm_up(60)
+
+    keys = Prompt(Fetcher(rotating.jwks_uri), parse_jwks, lifetime_of, stale_if_error=0)
+    anyio.run(warm_up, backend=backend)
+
+
+WARM_UP = """
+    keys = remote(sys.argv[1])
+    keys.warm_up(30)
+    assert keys.ready
+    assert threading.enumerate() == [threading.main_thread()]
+"""
+
+
+def test_a_warm_up_starts_no_thread(rotating: FakeIssuer) -> None:
+    with process(WARM_UP, rotating.jwks_uri):
+        pass
+    assert rotating.requests == 1
+
+
+# Failures
 
 
 class Failing:
@@ -280,6 +593,21 @@ class Failing:
         return self._works(*argument)
 
 
+class Interruption(BaseException):
+    """What a signal's handler may raise."""
+
+
+def test_an_interrupted_warm_up_is_a_failed_attempt(rotating: FakeIssuer, clock: Clock) -> None:
+    failing = Failing(Interruption(), Fetcher(rotating.jwks_uri))
+    keys = RemoteKeys(failing, parse_jwks, lifetime_of, stale_if_error=0, clock=clock)
+    with pytest.raises(Interruption):
+        keys.warm_up(60)
+    assert keys.status()["last_error"] == "interrupted"
+    failing.error = None
+    clock.advance(1)
+    assert keys.find(rotating.kid, ALG).kid == rotating.kid
+
+
 ERRORS = [FetchError("down"), KeyDocumentError("junk"), RuntimeError("secret"), RecursionError("secret"), MemoryError("secret")]
 
 
@@ -291,12 +619,10 @@ def test_no_exception_ends_the_fetching(
     steps: dict[str, Any] = {"fetch": Fetcher(rotating.jwks_uri), "parse": parse_jwks, "lifetime": lifetime_of}
     failing = steps[step] = Failing(error, steps[step])
     keys = RemoteKeys(**steps, stale_if_error=0, clock=clock)
-    with new_threads() as names:
-        assert refused(find_in_thread, keys, rotating.kid) == ("keys_unavailable", 1)
-        failing.error = None
-        clock.advance(1)
-        keys.find(rotating.kid, ALG)
-        assert len(names()) == 1
+    assert refused(find_in_thread, keys, rotating.kid) == ("keys_unavailable", 1)
+    failing.error = None
+    clock.advance(1)
+    keys.find(rotating.kid, ALG)
     assert "secret" not in caplog.text
 
 
@@ -317,46 +643,80 @@ def test_a_logging_handler_that_fails_does_not_end_the_fetching(rotating: FakeIs
     assert keys.find(rotating.kid, ALG).kid == rotating.kid
 
 
-def test_failures_are_told_at_most_once_a_minute_with_what_they_mean(
+class Told:
+    """What the operator reads, and when, while a test plays the background."""
+
+    def __init__(self, keys: RemoteKeys, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "callerid")
+        self._keys, self._clock, self._caplog = keys, clock, caplog
+        self._began = clock.now
+
+    def messages(self) -> list[str]:
+        """Those about this test's keys: another's, discarded, may be told of behind its back."""
+        return [message for message in self._caplog.messages if "this test's keys" in message]
+
+    def until(self, moment: float) -> list[tuple[float, str]]:
+        """The moments and the messages from now on, with every attempt and reminder in its time."""
+        told: list[tuple[float, str]] = []
+        while (seconds := max(0.0, self._keys.seconds_until_due())) <= self._began + moment - self._clock.now:
+            self._clock.advance(seconds)
+            self._caplog.clear()
+            work = self._keys.take()
+            assert work is not None
+            work()
+            told.extend((self._clock.now - self._began, message) for message in self.messages())
+        self._clock.now = self._began + moment
+        return told
+
+
+def test_an_outage_is_told_at_once_and_each_minute_that_it_goes_on_with_what_it_means(
     rotating: FakeIssuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def messages() -> list[str]:
-        return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-
-    keys = remote(rotating.jwks_uri, clock)
+    keys = remote(rotating.jwks_uri, clock, stale_if_error=120, source="this test's keys")
+    told = Told(keys, clock, caplog)
+    rotating.max_age = 1000
     rotating.status = 503
-    for _ in range(10):
-        refused(find_in_thread, keys, rotating.kid)
-        clock.advance(5.9)
-    assert messages() == [f"callerid cannot fetch keys: {rotating.jwks_uri} answered 503; tokens are answered 503"]
-    clock.advance(5)
-    refused(find_in_thread, keys, rotating.kid)
-    assert len(messages()) == 2
+    problem, meaning = "callerid cannot fetch this test's keys: ", "; tokens are answered 503"
+    warnings = told.until(150)
+    assert [moment for moment, _ in warnings] == [0, 60, 120]
+    assert {message for _, message in warnings} == {f"{problem}{keys.status()['last_error']}{meaning}"}
 
     rotating.status = 200
-    clock.advance(5)
-    keys.find(rotating.kid, ALG)
+    [(recovery, message)] = told.until(700)
+    assert recovery <= 155
+    assert message == "callerid fetches this test's keys again"
+
     rotating.status = 404
-    clock.advance(3600)
+    warnings = told.until(1400)
+    first = warnings[0][0]
+    assert recovery + 750 <= first <= recovery + 800
+    assert [moment - first for moment, _ in warnings] == pytest.approx([60 * minute for minute in range(len(warnings))])
+    ends = recovery + 1000 + 120
+    problem += keys.status()["last_error"] or ""
+    assert {message for moment, message in warnings if moment >= ends} == {problem + meaning}
+    for moment, message in warnings:
+        minutes = math.ceil((ends - moment) / 60)
+        assert moment >= ends or message == f"{problem}; the last good keys serve on, for at most {minutes} minutes"
+
+
+def test_a_failure_while_keys_are_fresh_is_told_once(rotating: FakeIssuer, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    keys = remote(rotating.jwks_uri, clock, source="this test's keys")
     keys.find(rotating.kid, ALG)
-    eventually(lambda: len(messages()) == 3)
-    assert messages()[-1] == f"callerid cannot fetch keys: {rotating.jwks_uri} answered 404; the last good keys serve on"
+    rotating.status = 500
+    told = Told(keys, clock, caplog)
+    refused(find_in_thread, keys, "bogus")
+    eventually(lambda: len(told.messages()) == 1)
+    assert told.until(2600) == []
 
 
 # Forks
 
 
 FORK = """
-    import os, sys
     from callerid.issuers import Issuer
 
     url, kid = sys.argv[1:]
     keys = Issuer("https://issuer.example", jwks_uri=url, algorithms=["ES256"]).key_set
-
-    def say(word):
-        print(word, flush=True)
-        return sys.stdin.readline().strip()
-
     {before}
     child = os.fork()
     if not child:
@@ -370,20 +730,9 @@ FORK = """
 
 @contextmanager
 def forking(url: str, kid: str, *, before: str, after: str) -> Iterator[Callable[..., None]]:
-    """A process that does something, forks, and does another thing in the child. Yields how to await a word and answer it."""
-    code = textwrap.dedent(FORK).format(before=before, after=after)
-    command = [sys.executable, "-c", code, url, kid]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        words, answers = process.stdout, process.stdin
-
-        def expect(word: str, reply: Callable[[], str] = str) -> None:
-            assert words.readline().strip() == word
-            print(reply(), file=answers, flush=True)
-
+    """A process that does something, forks, and does another thing in the child."""
+    with process(FORK.format(before=before, after=after), url, kid) as expect:
         yield expect
-    assert process.returncode == 0
 
 
 def test_a_forked_child_has_the_keys_and_fetches_a_rotated_one_by_itself(rotating: FakeIssuer) -> None:
@@ -416,60 +765,49 @@ def test_a_forked_child_does_not_wait_for_its_parents_fetch(rotating: FakeIssuer
         assert len(endpoint.requests) == 2
 
 
-# The clock
+def test_a_forked_child_has_the_keys_that_its_parent_has_warmed_up(rotating: FakeIssuer) -> None:
+    with forking(
+        rotating.jwks_uri, rotating.kid, before="keys.warm_up(30)", after='assert keys.find(kid, "ES256").kid == kid'
+    ) as expect:
+        expect("child is done")
+    assert rotating.requests == 1
 
 
-class Hands:
-    """The two hands that a SuspendAwareClock reads."""
-
-    def __init__(self) -> None:
-        self.monotonic, self.wall = 100.0, 1_800_000_000.0
-        self.clock = SuspendAwareClock(lambda: self.monotonic, lambda: self.wall)
-
-    def passed(self, monotonic: float, wall: float) -> float:
-        """What the clock says has passed, when so much has by either hand."""
-        before = self.clock()
-        self.monotonic += monotonic
-        self.wall += wall
-        return self.clock() - before
+# The end of the process
 
 
-@pytest.mark.parametrize(
-    ("monotonic", "wall", "passed"),
-    [
-        pytest.param(10, 10, 10, id="both alike"),
-        pytest.param(10, 10 + 3 * 3600, 10 + 3 * 3600, id="frozen for hours"),
-        pytest.param(0, 3 * 3600, 3 * 3600, id="frozen for hours, at once"),
-        pytest.param(10, 10.9, 10, id="the wall clock is slewed"),
-        pytest.param(10, -3600, 10, id="the wall clock steps back"),
-        pytest.param(10, 0, 10, id="the wall clock stands still"),
-    ],
-)
-def test_as_much_passes_as_the_faster_hand_says_and_never_less_than_nothing(monotonic: float, wall: float, passed: float) -> None:
-    assert Hands().passed(monotonic, wall) == pytest.approx(passed)
+EXITS = {
+    "thread": """
+        keys.refresh()
+        say("begun")
+    """,
+    "asyncio": """
+        import asyncio
+
+        async def main():
+            asyncio.get_running_loop().slow_callback_duration = 60
+            waiting = asyncio.create_task(keys.afind("kid", "ES256"))
+            await asyncio.to_thread(say, "begun")
+
+        asyncio.run(main(), debug=True)
+    """,
+    "trio": """
+        import trio
+
+        async def main():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(keys.afind, "kid", "ES256")
+                await trio.to_thread.run_sync(say, "begun")
+                nursery.cancel_scope.cancel()
+
+        trio.run(main)
+    """,
+}
 
 
-def test_a_step_back_is_made_up_for_by_nothing() -> None:
-    hands = Hands()
-    assert hands.passed(1, 1 - 7200) == pytest.approx(1)
-    assert hands.passed(1, 1 + 3600) == pytest.approx(3601)
-
-
-def test_short_freezes_add_up() -> None:
-    hands = Hands()
-    passed = sum(hands.passed(0.1, 0.6) for _ in range(1000))
-    assert passed == pytest.approx(600, abs=1)
-
-
-def test_a_process_that_stood_still_serves_its_first_request_with_old_keys_and_refreshes_behind(rotating: FakeIssuer) -> None:
-    hands = Hands()
-    keys = remote(rotating.jwks_uri, hands.clock, stale_if_error=7200)
-    keys.find(rotating.kid, ALG)
-    hands.wall += 2 * 3600
-    keys.find(rotating.kid, ALG)
-    eventually(lambda: rotating.requests == 2)
-    hands.wall -= 24 * 3600
-    keys.find(rotating.kid, ALG)
-    hands.wall += 4 * 3600
-    rotating.status = 500
-    assert refused(find_in_thread, keys, rotating.kid) == ("keys_unavailable", 1)
+@pytest.mark.parametrize("world", EXITS)
+def test_a_process_ends_during_a_fetch_without_waiting_and_without_a_word(world: str) -> None:
+    code = "    keys = remote(sys.argv[1])\n" + textwrap.indent(textwrap.dedent(EXITS[world]), "    ")
+    with Endpoint(hang) as endpoint, process(code, endpoint.url, options=("-X", "dev"), measured=False) as expect:
+        eventually(lambda: endpoint.requests)
+        expect("begun")

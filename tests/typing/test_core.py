@@ -17,6 +17,7 @@ from callerid import (
     Guard,
     Header,
     Issuer,
+    KeyStatus,
     NoRequestError,
     Refused,
     Route,
@@ -24,9 +25,11 @@ from callerid import (
     Verifier,
     current_caller,
     google,
+    oidc,
 )
 from callerid.asgi import ASGIApp, Receive, Scope, Send
 from callerid.asgi import CallerMiddleware as ASGIMiddleware
+from callerid.keys.status import State
 from callerid.testing import FakeIssuer
 from callerid.wsgi import CallerMiddleware as WSGIMiddleware
 from tests.support import AUDIENCE, LOGIN
@@ -51,12 +54,31 @@ def test_a_guard(issuer: FakeIssuer) -> None:
     assert_type(OwnGuard.from_env({"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}), OwnGuard)
     assert_type(OwnGuard.from_mapping({"AUDIENCE": AUDIENCE, "CALLERS": [LOGIN]}, source="a test"), OwnGuard)
     assert_type(google(), Issuer)
+    assert_type(oidc("https://issuer.example", audience=AUDIENCE), Issuer)
     with pytest.raises(TypeError):
         Guard(audience=AUDIENCE, callers=[LOGIN], verify=False)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         Route("/healthz")  # type: ignore[call-arg]
     with pytest.raises(ConfigurationError):
         Guard(audience=AUDIENCE, callers=LOGIN)  # a text is an iterable of texts: only the start can tell
+
+
+def test_keys_before_the_first_request(issuer: FakeIssuer) -> None:
+    guard = Guard(audience=AUDIENCE, callers=[LOGIN], issuers=[issuer.google()])
+    assert_type(guard.prefetch(), None)
+    assert_type(guard.warm_up(30.0), None)
+    assert_type(asyncio.run(guard.awarm_up(timeout=30)), None)
+    assert_type(guard.ready, bool)
+    status = assert_type(guard.status(), dict[str, KeyStatus])["https://accounts.google.com"]
+    assert_type(status["state"], State)
+    assert_type(status["key_ids"], list[str])
+    assert_type(status["age"], float | None)
+    assert_type(status["last_error"], str | None)
+    assert_type(status["fetches"] + status["failures"] + status["unknown_kids"], int)
+    with pytest.raises(KeyError):
+        status["keys"]  # type: ignore[typeddict-item]
+    with pytest.raises(AttributeError):
+        guard.ready = True  # type: ignore[misc]
 
 
 def test_a_caller(issuer: FakeIssuer) -> None:

@@ -1,15 +1,16 @@
 """Key sets: where an issuer's public keys come from. The only room that does any I/O."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from callerid.keys.keyset import KeyList
 from callerid.keys.material import Key
+from callerid.keys.status import KeyStatus
 
-__all__ = ["KeySet", "StaticKeys"]
+__all__ = ["KeySet"]
 
 
+@runtime_checkable
 class KeySet(Protocol):
-    """What the verifier asks of an issuer's keys."""
+    """What a Guard asks of an issuer's keys."""
 
     def find(self, kid: str | None, alg: str) -> Key:
         """The key for a token's header; may block. Raises `Unauthenticated` or `KeysUnavailable`."""
@@ -27,21 +28,19 @@ class KeySet(Protocol):
         """Let a fetch that is due begin in the background. Returns at once."""
         ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether there are keys that may verify now."""
+        ...
 
-class StaticKeys:
-    """Keys that the configuration holds."""
+    def status(self) -> KeyStatus:
+        """What a probe may know."""
+        ...
 
-    def __init__(self, keys: KeyList) -> None:
-        self._keys = keys
+    def warm_up(self, seconds: float) -> None:
+        """Wait until there are keys. Raises `KeysUnavailable` when there are none after so many seconds."""
+        ...
 
-    def find(self, kid: str | None, alg: str) -> Key:
-        return self._keys.select(kid, alg)
-
-    async def afind(self, kid: str | None, alg: str) -> Key:
-        return self._keys.select(kid, alg)
-
-    def holds(self, key: Key) -> bool:
-        return key in self._keys
-
-    def refresh(self) -> None:
-        pass
+    async def awarm_up(self, seconds: float) -> None:
+        """The same for a task."""
+        ...

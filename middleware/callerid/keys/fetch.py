@@ -1,32 +1,66 @@
 """One GET of a key document, with everything about it bounded: place, time and size.
 
-No redirects, https only (plain http to this machine alone, and never through a proxy), one deadline over connecting, headers
-and body, 256 KiB. What goes wrong ends in `FetchError`, whose text is safe to log.
+No redirects, https only (plain http to this machine alone, and never through a proxy), never an address where a cloud hands out
+credentials, one deadline over connecting, headers and body, 256 KiB. What goes wrong ends in `FetchError`, whose text is safe
+to log.
 """
 
 import contextlib
+import http.client
+import io
+import ipaddress
 import re
 import socket
 import ssl
-import threading
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 from urllib3.util import parse_url
 
+from callerid.bearer import B64TOKEN
 from callerid.errors import ConfigurationError
+from callerid.keys.files import read_file
+from callerid.logs import shown
+from callerid.options import PathLike
 
-__all__ = ["MAX_LIFETIME", "FetchError", "Fetcher", "lifetime_of"]
+__all__ = [
+    "DEADLINE",
+    "MAX_DOCUMENT_BYTES",
+    "MAX_LIFETIME",
+    "MIN_LIFETIME",
+    "FetchError",
+    "Fetcher",
+    "lifetime_of",
+    "origin_of",
+    "reason_of",
+]
 
 DEADLINE = 5.0  # seconds
 MAX_DOCUMENT_BYTES = 256 * 1024
+ADDRESS_PATIENCE = 0.25  # seconds for an address that is not the last (RFC 8305 §5)
+MAX_URL = 2048  # characters
+MAX_ANSWER_BYTES = 2 * MAX_DOCUMENT_BYTES  # headers, interim answers and the encoding of chunks included
+MAX_TOKEN_BYTES = 16 * 1024
 MIN_LIFETIME, DEFAULT_LIFETIME, MAX_LIFETIME = 60.0, 600.0, 24 * 3600.0  # seconds
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
+# Beside all link-local addresses, where clouds answer with credentials: a name, or AWS, Google, Alibaba, Oracle and Azure.
+METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog"})
+METADATA_ADDRESSES = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::23", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
+)
+
+# IPv4-compatible, IPv4-mapped, IPv4-translated (RFC 2765) and the well-known prefix of NAT64 (RFC 6052).
+_TRANSLATED = frozenset(ipaddress.IPv6Address(prefix).packed[:12] for prefix in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::"))
+
 _MAX_AGE = re.compile(r'(?:^|,)\s*max-age\s*=\s*"?([0-9]+)"?\s*(?=,|$)', re.IGNORECASE)
+
+_TimeLeft = Callable[[], float]
 
 
 class FetchError(Exception):
@@ -34,61 +68,88 @@ class FetchError(Exception):
 
 
 class Fetcher:
-    """Fetches one URL. `deadline` is how long that may take in all, in seconds.
+    """Fetches one URL.
+
+    `ca_file` is a PEM file of certificate authorities in place of the system's, `bearer_token_file` a file whose bearer token
+    goes to that URL's origin; both are read anew for each fetch.
 
     Raises:
-        ConfigurationError: for a URL that is neither https nor loopback http, or an unreadable `ca_file`.
+        ConfigurationError: for a URL that is neither https nor loopback http, or a file that cannot be read.
     """
 
-    def __init__(self, url: str, *, ca_file: str | None = None, deadline: float = DEADLINE) -> None:
+    def __init__(self, url: str, *, ca_file: PathLike | None = None, bearer_token_file: PathLike | None = None) -> None:
         self.url = url
-        self._deadline = deadline
-        parts = _checked(url)
-        self._tls = None
-        if parts.scheme == "https":
-            try:
-                self._tls = ssl.create_default_context(cafile=ca_file)
-            except OSError as error:  # ssl.SSLError is one
-                raise ConfigurationError(f"ca_file {ca_file!r} cannot be read as PEM certificates: {error}") from None
-        self._proxy = None if parts.hostname in LOOPBACK else _proxy_for(parts.scheme, parts.hostname or "")
+        self._ca_file, self._bearer_token_file = ca_file, bearer_token_file
+        self.parts: SplitResult = _checked(url)
+        try:
+            if ca_file is not None:
+                self._tls()
+            self._credentials()
+        except FetchError as error:
+            raise ConfigurationError(str(error)) from None
+        host = self.parts.hostname or ""
+        self._proxy = None if host in LOOPBACK else _proxy_for(self.parts.scheme, host)
 
-    def __call__(self) -> tuple[bytes, Mapping[str, str]]:
-        """The body and the headers of a 200.
+    def __call__(self, seconds: float = DEADLINE) -> tuple[bytes, Mapping[str, str]]:
+        """The body and the headers of a 200, which has to be here within so many seconds.
 
         Raises:
             FetchError: for everything else.
         """
         try:
-            return self._get()
-        except FetchError:
-            raise
+            return self._get(_countdown(seconds))
+        except FetchError as error:
+            raise FetchError(f"{self.url}: {error}") from None
         except Exception as error:  # noqa: BLE001  (urllib3, ssl, http.client, socket: a fetch must not end its thread)
-            raise FetchError(f"{type(error).__name__} while asking {self.url}") from None
+            way = self.url if self._proxy is None else f"{self.url} by way of the proxy {parse_url(self._proxy).host}"
+            raise FetchError(f"{way}: {reason_of(error)}") from None
 
-    def _get(self) -> tuple[bytes, Mapping[str, str]]:
-        manager = self._manager()
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "callerid"}
-        with manager, _hang_up_after(self._deadline, manager.connection_from_url(self.url)) as over:
+    def _get(self, time_left: _TimeLeft) -> tuple[bytes, Mapping[str, str]]:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "callerid"} | self._credentials()
+        with self._manager(time_left()) as manager:
+            _bound(manager.connection_from_url(self.url), time_left)
             response = manager.request("GET", self.url, headers=headers, redirect=False, preload_content=False)
             with contextlib.closing(response):
                 if response.status != 200:
-                    raise FetchError(f"{self.url} answered {response.status}")
+                    raise FetchError(f"it answered {response.status}")
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                    raise FetchError(f"{self.url} answered with an encoding that was not asked for")
+                    raise FetchError("it answered with an encoding that was not asked for")
                 body = response.read(MAX_DOCUMENT_BYTES + 1, decode_content=False)
         if len(body) > MAX_DOCUMENT_BYTES:
-            raise FetchError(f"{self.url} answered more than {MAX_DOCUMENT_BYTES} bytes")
-        if over.is_set() or response.length_remaining:  # http.client takes the end of the connection for the end of the answer
-            raise FetchError(f"{self.url} did not answer in full")
+            raise FetchError(f"its document is longer than {MAX_DOCUMENT_BYTES} bytes")
+        if response.length_remaining:  # http.client takes the end of the connection for the end of the answer
+            raise FetchError("it did not answer in full")
         return body, response.headers
 
-    def _manager(self) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {"ssl_context": self._tls, "timeout": urllib3.Timeout(total=self._deadline), "retries": False}
+    def _manager(self, seconds: float) -> urllib3.PoolManager:
+        settings: dict[str, Any] = {"ssl_context": self._tls(), "timeout": urllib3.Timeout(total=seconds), "retries": False}
         if self._proxy is None:
             return urllib3.PoolManager(**settings)
         credentials = parse_url(self._proxy).auth  # urllib3 does not send it of itself
         proxy_headers = urllib3.make_headers(proxy_basic_auth=credentials and unquote(credentials))
         return urllib3.ProxyManager(self._proxy, proxy_headers=proxy_headers, **settings)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.parts.scheme != "https":
+            return None
+        if self._ca_file is None:
+            return _system_tls(ssl.SSLContext)
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise FetchError(f"ca_file {self._ca_file!r} cannot be read as PEM certificates: {error}") from None
+
+    def _credentials(self) -> dict[str, str]:
+        if self._bearer_token_file is None:
+            return {}
+        try:
+            token = read_file(self._bearer_token_file, MAX_TOKEN_BYTES).decode("ascii").strip()
+        except (OSError, ValueError) as error:
+            problem = "it is no text in ASCII" if isinstance(error, UnicodeError) else reason_of(error)
+            raise FetchError(f"bearer_token_file {self._bearer_token_file!r} cannot be read: {problem}") from None
+        if not B64TOKEN.fullmatch(token):
+            raise FetchError(f"bearer_token_file {self._bearer_token_file!r} holds no bearer token")
+        return {"Authorization": f"Bearer {token}"}
 
 
 def lifetime_of(headers: Mapping[str, str]) -> float:
@@ -101,6 +162,11 @@ def lifetime_of(headers: Mapping[str, str]) -> float:
     return min(max(float(seconds), MIN_LIFETIME), MAX_LIFETIME)
 
 
+def origin_of(parts: SplitResult) -> tuple[str, str | None, int]:
+    """Scheme, host and port of a URL (RFC 6454 §4)."""
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def _seconds(digits: str) -> int:
     return int(digits) if len(digits) <= 10 else 10**10
 
@@ -111,10 +177,16 @@ def _checked(url: str) -> SplitResult:
         parts.port  # noqa: B018  (raises for a port that is none)
     except ValueError:
         parts = urlsplit("")
-    if not parts.hostname or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
-        raise ConfigurationError(f"key URL {url!r} is no URL with a host; write it like https://issuer.example/jwks.json")
+    if parts.username is not None:
+        raise ConfigurationError("key URL: it holds a user name or a password; a key endpoint may have a bearer_token_file")
+    if _hands_out_credentials(parts.hostname or ""):
+        raise ConfigurationError(
+            f"key URL {shown(url)} is a link-local or metadata address, and such a server has no keys of an issuer's"
+        )
+    if not parts.hostname or "%" in parts.netloc or parts.fragment or len(url) > MAX_URL or not url.isprintable() or " " in url:
+        raise ConfigurationError(f"key URL {shown(url)} is no URL with a host; write it like https://issuer.example/jwks.json")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ConfigurationError(f"key URL {url!r} must be https (plain http is for 127.0.0.1, [::1] and localhost only)")
+        raise ConfigurationError(f"key URL {shown(url)} must be https (plain http is for 127.0.0.1, [::1] and localhost only)")
     return parts
 
 
@@ -123,45 +195,123 @@ def _proxy_for(scheme: str, host: str) -> str | None:
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
-@contextlib.contextmanager
-def _hang_up_after(seconds: float, pool: urllib3.HTTPConnectionPool) -> Iterator[threading.Event]:
-    """Cut the pool's connections after that time: socket timeouts begin anew with each byte of a dripping answer.
+def _hands_out_credentials(host: str) -> bool:
+    """Whether this host, or address in any spelling that a connection takes, is one where a cloud answers with credentials."""
+    host = host.partition("%")[0].rstrip(".")
+    if host in METADATA_HOSTS:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 2852039166, 0xa9fea9fe, 169.254.43518
+        except (OSError, ValueError):
+            return False
+    if isinstance(address, ipaddress.IPv6Address):
+        address = _embedded(address) or address
+    return address.is_link_local or address in METADATA_ADDRESSES
 
-    They are cut by a duplicate of each socket, since http.client lets go of its own before the body ends, and since a TLS
-    socket that is shut down goes on in plain text.
-    """
-    over = threading.Event()
-    sockets: list[socket.socket] = []
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a translator or a tunnel would go to."""
+    return ipaddress.IPv4Address(address.packed[12:]) if address.packed[:12] in _TRANSLATED else address.sixtofour
+
+
+def reason_of(error: BaseException) -> str:
+    """What the operating system or OpenSSL said, in their own constant words; urllib3 wraps it."""
+    for _ in range(8):
+        inner = [inside for inside in (*error.args, error.__cause__, error.__context__) if isinstance(inside, Exception)]
+        if not inner:
+            break
+        error = inner[0]
+    if isinstance(error, TimeoutError):
+        return "no whole answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+def _countdown(seconds: float) -> _TimeLeft:
+    ends_at = time.monotonic() + seconds
+    return lambda: max(0.0, ends_at - time.monotonic())
+
+
+def _bound(pool: urllib3.HTTPConnectionPool, time_left: _TimeLeft) -> None:
+    """Have this pool's connections keep to one deadline: socket timeouts begin anew with each address, and with each byte."""
     connect: Any = pool.ConnectionCls
 
-    def tracked(*args: object, **kwargs: object) -> object:
+    def bounded(*args: object, **kwargs: object) -> object:
         connection = connect(*args, **kwargs)
-        dial = connection._new_conn
-
-        def dial_tracked() -> socket.socket:
-            dialled: socket.socket = dial()
-            sockets.append(dialled.dup())
-            if over.is_set():  # it had several addresses to try, or a slow name server
-                hang_up()
-            return dialled
-
-        connection._new_conn = dial_tracked
+        connection._new_conn = lambda: _dial(connection, time_left)
+        connection.response_class = partial(_Response, time_left)
         return connection
 
-    def hang_up() -> None:
-        over.set()
-        for duplicate in sockets:
-            with contextlib.suppress(OSError):
-                duplicate.shutdown(socket.SHUT_RDWR)
+    pool.ConnectionCls = bounded  # type: ignore[assignment]  # it is only ever called
 
-    pool.ConnectionCls = tracked  # type: ignore[assignment]  # it is only ever called
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield over
-    finally:
-        timer.cancel()
-        timer.join()
-        for duplicate in sockets:
-            duplicate.close()
+
+def _dial(connection: Any, time_left: _TimeLeft) -> socket.socket:
+    """Connect to the first of the host's addresses that answers: a request may wait, so one that does not is left soon."""
+    addresses = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+    problem = OSError()
+    for others_left, (*_, (address, *_rest)) in zip(reversed(range(len(addresses))), addresses, strict=True):
+        if connection.proxy is None and _hands_out_credentials(str(address)):
+            raise FetchError("its name is that of a link-local or metadata address")
+        try:
+            seconds = min(time_left(), ADDRESS_PATIENCE) if others_left else time_left()
+            dialled = socket.create_connection((str(address), connection.port), seconds)
+        except OSError as error:
+            problem = error
+        else:
+            dialled.settimeout(time_left())
+            return dialled
+    raise problem
+
+
+@cache
+def _system_tls(kind: type[ssl.SSLContext]) -> ssl.SSLContext:
+    """The system's authorities, of which there are many: read once, and once more if gevent has put its own kind in place."""
+    return ssl.create_default_context()
+
+
+class _Response(http.client.HTTPResponse):
+    """A response that is read within a deadline."""
+
+    def __init__(self, time_left: _TimeLeft, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Stream(self.fp.detach(), sock, time_left))
+
+    def begin(self) -> None:
+        super().begin()
+        self.msg.defects.clear()  # urllib3 would log what it could not read of the headers, at any length
+        self.msg.set_payload("")
+
+
+class _Stream(io.RawIOBase):
+    """A socket's bytes, so many and for so long."""
+
+    def __init__(self, stream: io.RawIOBase, sock: socket.socket, time_left: _TimeLeft) -> None:
+        self._stream, self._sock, self._time_left = stream, sock, time_left
+        self._bytes_left = MAX_ANSWER_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        # When the time is over, what has come already still counts: the process may have stood still.
+        self._sock.settimeout(self._time_left())
+        try:
+            count = self._stream.readinto(buffer)
+        except ssl.SSLWantReadError:
+            count = None
+        if count is None:
+            raise TimeoutError
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise FetchError(f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
+        return count
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(self._time_left())  # a proxy has answered, and a TLS handshake follows
+        self._stream.close()
+        super().close()

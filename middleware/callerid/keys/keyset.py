@@ -7,7 +7,7 @@ from typing import Any
 from callerid.errors import refusal
 from callerid.keys.material import Key, UnusableKey, key_from_jwk, key_from_pem
 
-__all__ = ["KeyDocumentError", "KeyList", "parse_jwks", "parse_pem_map"]
+__all__ = ["KeyDocumentError", "KeyList", "json_object", "parse_jwks", "parse_pem_map"]
 
 
 class KeyDocumentError(ValueError):
@@ -18,11 +18,9 @@ class KeyList:
     """The usable keys of one document. `skipped` says why the others were left out."""
 
     def __init__(self, keys: Iterable[Key], skipped: Iterable[str] = ()) -> None:
-        self._by_kid: dict[str | None, list[Key]] = {}
+        self._by_kid: dict[str | None, dict[Key, None]] = {}
         for key in keys:
-            same_id = self._by_kid.setdefault(key.kid, [])
-            if key not in same_id:
-                same_id.append(key)
+            self._by_kid.setdefault(key.kid, {})[key] = None
         self.skipped: tuple[str, ...] = tuple(skipped)
 
     def __contains__(self, key: Key) -> bool:
@@ -30,6 +28,11 @@ class KeyList:
 
     def __iter__(self) -> Iterator[Key]:
         return (key for same_id in self._by_kid.values() for key in same_id)
+
+    @property
+    def ids(self) -> list[str]:
+        """The keys' ids; one that has none is left out."""
+        return [kid for kid in self._by_kid if kid is not None]
 
     def knows(self, kid: str | None) -> bool:
         """Whether a look-up of this id needs no newer document. Without an id no newer document can help."""
@@ -41,7 +44,7 @@ class KeyList:
         Raises:
             Unauthenticated: `unknown_key`, or `algorithm_not_allowed` where that key is not for this algorithm.
         """
-        candidates = list(self) if kid is None else self._by_kid.get(kid, [])
+        candidates = list(self if kid is None else self._by_kid.get(kid, ()))
         fitting = [key for key in candidates if alg in key.algorithms]
         if fitting and all(key.material == fitting[0].material for key in fitting):  # one key may be listed twice
             return fitting[0]
@@ -56,7 +59,7 @@ def parse_jwks(document: bytes | Mapping[str, Any]) -> KeyList:
     Raises:
         KeyDocumentError: when it is no JWK Set, or not one key in it is usable.
     """
-    jwks = _object(document).get("keys")
+    jwks = json_object(document).get("keys")
     if not isinstance(jwks, list):
         raise KeyDocumentError('a JWK Set is a JSON object with a list of "keys"')
     return _usable((jwk, key_from_jwk) if isinstance(jwk, dict) else ({}, key_from_jwk) for jwk in jwks)
@@ -68,11 +71,16 @@ def parse_pem_map(document: bytes | Mapping[str, Any]) -> KeyList:
     Raises:
         KeyDocumentError: when it is no such object, or not one key in it is usable.
     """
-    entries = _object(document).items()
+    entries = json_object(document).items()
     return _usable((entry, lambda pair: key_from_pem(*pair)) for entry in entries)
 
 
-def _object(document: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+def json_object(document: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON object that a document is.
+
+    Raises:
+        KeyDocumentError: when it is none.
+    """
     if isinstance(document, bytes):
         try:
             document = json.loads(document)

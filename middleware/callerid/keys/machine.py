@@ -2,7 +2,7 @@
 
 The runner in `remote.py` calls `begin`, `succeeded` and `failed` around each fetch, when `due` says so. Requests call
 `look_up`, which answers with a `Key`, with the time until which waiting is worth it, or by refusing. Times are seconds of one
-monotonic clock.
+monotonic clock. Fetches are numbered, so that one that was given up cannot end another.
 """
 
 import math
@@ -10,20 +10,23 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from callerid.errors import Refused, refusal
 from callerid.keys.keyset import KeyList
 from callerid.keys.material import Key
+from callerid.keys.status import KeyStatus, State
 
-__all__ = ["KeyMachine", "WaitUntil"]
+__all__ = ["Arrival", "KeyMachine", "WaitUntil"]
 
 REFRESH_AT = 0.8  # of the lifetime, up to 5 % of it earlier, so that a fleet does not refresh as one
 JITTER = 0.05
 UNKNOWN_KID_SPACING = 15.0  # seconds between fetches that strangers can cause
 UNKNOWN_KID_PATIENCE = 1.0  # seconds after the running fetch's start
 FIRST_BACK_OFF = 1.0
-COLD_BACK_OFF = 5.0  # the most, while there have never been keys
+COLD_BACK_OFF = 4.5  # the most, while no key is usable: with the fetch itself, keys are here within 5 s of the endpoint
 WARM_BACK_OFF = 60.0
+LOST_AFTER = 5.5  # seconds, more than a fetch may take: the process stood still under it, or its name server hangs
 REMEMBERED_KIDS = 1024
 
 _UNIFORM = random.SystemRandom().uniform  # not the application's: it may seed that one alike in every process
@@ -36,105 +39,168 @@ class WaitUntil:
     time: float
 
 
+class Arrival(NamedTuple):
+    """When a request came, and how many fetches had begun by then."""
+
+    time: float
+    begun: int
+
+
 class KeyMachine:
-    """The state of one issuer's remote keys."""
+    """The state of one issuer's remote keys. `begun` is how many fetches have begun, `problem` what the last one failed with."""
 
     def __init__(self, *, stale_if_error: float, uniform: Callable[[float, float], float] = _UNIFORM) -> None:
         self._stale_if_error = stale_if_error
         self._uniform = uniform
         self.keys: KeyList | None = None
-        self._usable_until = self._refresh_at = -math.inf
+        self._fetched_at = self._refresh_at = self._fresh_until = self._usable_until = -math.inf
+        self.begun: int = 0
         self._in_flight = False
         self._began_at = -math.inf
-        self._failures = 0
+        self.problem: str | None = None
+        self._failures = self._failures_ever = self._unknown_kids = 0
         self._retry_at = -math.inf
         self._unknown_kid_fetch_at = -math.inf  # when the next one may begin
         self._sought: OrderedDict[str, None] = OrderedDict()  # asked for, and no fetch begun since
-        self._sought_by_fetch: tuple[str, ...] = ()
-        self._absent: frozenset[str] = frozenset()  # the last good document lacks them for certain
 
     def usable(self, now: float) -> bool:
         """Whether the keys at hand may still verify."""
         return now < self._usable_until
 
+    def overdue(self, now: float) -> bool:
+        """Whether the endpoint fails, and newer keys should have been here by now; while a fetch runs, that has yet to be seen."""
+        return self.problem is not None and now >= self._refresh_at and not self._in_flight
+
+    def outlook(self, now: float) -> str:
+        """What an outage means for requests."""
+        if not self.usable(now):
+            return "tokens are answered 503"
+        return f"the last good keys serve on, for at most {math.ceil((self._usable_until - now) / 60)} minutes"
+
     def due(self) -> float:
-        """When the next fetch should begin; never while one runs."""
-        if self._in_flight:
-            return math.inf
-        scheduled = max(self._refresh_at, self._retry_at)
-        return min(scheduled, self._unknown_kid_fetch_at) if self._sought and self.keys is not None else scheduled
+        """When the next fetch should begin; while one runs, when that one is given up."""
+        due = min(self._scheduled, self._unknown_kid_fetch_at) if self._sought else self._scheduled
+        return max(due, self._began_at + LOST_AFTER + self._back_off(COLD_BACK_OFF)) if self._in_flight else due
 
-    def begin(self, now: float) -> None:
-        """A fetch begins."""
-        if now < max(self._refresh_at, self._retry_at):  # only an unknown kid asked for it
+    def begin(self, now: float) -> int:
+        """A fetch begins. Its number is for `succeeded` or `failed`."""
+        if now < self._scheduled:  # only an unknown kid asked for it
             self._unknown_kid_fetch_at = now + UNKNOWN_KID_SPACING
+        if self._in_flight:
+            self._fail("no answer, nor an end of the attempt")
         self._in_flight, self._began_at = True, now
-        self._sought_by_fetch = tuple(self._sought)
         self._sought.clear()
+        self.begun += 1
+        return self.begun
 
-    def succeeded(self, keys: KeyList, lifetime: float) -> None:
+    def succeeded(self, number: int, keys: KeyList, lifetime: float) -> None:
         """It brought keys, good for `lifetime` seconds from its start."""
-        began, self._in_flight = self._began_at, False
-        self.keys = keys
-        self._refresh_at = began + lifetime * (REFRESH_AT - self._uniform(0, JITTER))
-        self._usable_until = began + lifetime + self._stale_if_error
-        self._absent = frozenset(kid for kid in self._sought_by_fetch if not keys.knows(kid))
+        if number != self.begun:
+            return
+        self.keys, self._fetched_at = keys, self._began_at
+        self._refresh_at = self._began_at + lifetime * (REFRESH_AT - self._uniform(0, JITTER))
+        self._fresh_until = self._began_at + lifetime
+        self._usable_until = self._fresh_until + self._stale_if_error
         self._sought = OrderedDict((kid, None) for kid in self._sought if not keys.knows(kid))
-        self._failures, self._retry_at = 0, -math.inf
+        self._in_flight, self.problem, self._failures, self._retry_at = False, None, 0, -math.inf
 
-    def failed(self, now: float) -> None:
+    def failed(self, number: int, now: float, problem: str) -> None:
         """It brought nothing; what is at hand stays."""
-        self._failures += 1
-        most = COLD_BACK_OFF if self.keys is None else WARM_BACK_OFF
-        delay = min(most, FIRST_BACK_OFF * 2.0 ** min(self._failures - 1, 16))
-        self._retry_at = now + delay * self._uniform(0.8, 1)
+        if number != self.begun:
+            return
         self._in_flight = False
+        self._fail(problem)
+        jitter = self._uniform(0.8, 1)
+        warm = now + jitter * self._back_off(WARM_BACK_OFF)
+        cold = self._began_at + jitter * self._back_off(COLD_BACK_OFF)  # while nobody is served, one that hung is followed at once
+        self._retry_at = min(warm, max(cold, self._usable_until))
 
     def abandoned(self) -> None:
         """The process forked: the fetch that ran is the parent's, and so is what it took from the budget."""
         if self._in_flight:
             self._in_flight, self._unknown_kid_fetch_at = False, -math.inf
 
-    def look_up(self, kid: str | None, alg: str, now: float, patience: float) -> Key | WaitUntil:
-        """The key for a token. `patience` is how long after a fetch's start a request may wait while there are no keys.
+    def arrival(self, now: float) -> Arrival:
+        """That of a request that comes now."""
+        return Arrival(now, self.begun)
+
+    def look_up(self, kid: str | None, alg: str, now: float, patience: float, arrival: Arrival) -> Key | WaitUntil:
+        """The key for a token. `patience` is how long after a fetch's start, and after its own arrival, a request may wait while
+        there are no keys.
 
         Raises:
             Unauthenticated: `unknown_key`, `algorithm_not_allowed`.
             KeysUnavailable: when the keys that would decide cannot be had now.
         """
-        if not self.usable(now) or self.keys is None:
-            return self._without_keys(kid, now, patience)
-        if kid is None or self.keys.knows(kid) or kid in self._absent:
+        if self.keys is None or not self.usable(now):
+            return self._without_keys(now, patience, arrival)
+        if kid is None or self.keys.knows(kid):
             return self.keys.select(kid, alg)
-        return self._unknown_kid(kid, now)
-
-    def _without_keys(self, kid: str | None, now: float, patience: float) -> WaitUntil:
-        if kid is not None:
+        unasked = arrival.begun == self.begun  # no fetch has begun since the request came
+        if unasked:
             self._seek(kid)
+        if self._in_flight or (unasked and self.due() <= now):
+            return self._wait(now, UNKNOWN_KID_PATIENCE, arrival)
+        raise self._verdict(now)
+
+    def status(self, now: float) -> KeyStatus:
+        """What a probe may know."""
+        return KeyStatus(
+            state=self._state(now),
+            ready=self.usable(now),
+            key_ids=[] if self.keys is None else self.keys.ids,
+            age=None if self.keys is None else now - self._fetched_at,
+            next_refresh=0.0 if self._in_flight else max(0.0, self.due() - now),
+            last_error=self.problem,
+            fetches=self.begun,
+            failures=self._failures_ever,
+            unknown_kids=self._unknown_kids,
+        )
+
+    @property
+    def _scheduled(self) -> float:
+        return max(self._refresh_at, self._retry_at)
+
+    def _back_off(self, most: float) -> float:
+        return min(most, FIRST_BACK_OFF * 2.0 ** min(self._failures - 1, 16)) if self._failures else 0.0
+
+    def _state(self, now: float) -> State:
+        if self.keys is None:
+            return "cold"
+        if now < self._fresh_until:
+            return "fresh"
+        return "stale" if self.usable(now) else "expired"
+
+    def _fail(self, problem: str) -> None:
+        self.problem = problem
+        self._failures += 1
+        self._failures_ever += 1
+
+    def _without_keys(self, now: float, patience: float, arrival: Arrival) -> WaitUntil:
         if not self._in_flight and now < self._retry_at:
-            raise self._unavailable(now)
-        return self._wait(now, patience)
+            raise self._unavailable(now, self._retry_at)
+        return self._wait(now, patience, arrival)
 
-    def _unknown_kid(self, kid: str, now: float) -> WaitUntil:
-        self._seek(kid)
-        if self._in_flight or self.due() <= now:
-            return self._wait(now, UNKNOWN_KID_PATIENCE)
-        if self._failures:
-            raise self._unavailable(now)
-        raise refusal("unknown_key", "no key has this kid, and the key endpoint was asked a moment ago")
-
-    def _wait(self, now: float, patience: float) -> WaitUntil:
-        until = patience + (self._began_at if self._in_flight else now)
+    def _wait(self, now: float, patience: float, arrival: Arrival) -> WaitUntil:
+        runs = self._in_flight and now < self.due()
+        until = patience + min(self._began_at if runs else now, arrival.time)
         if now >= until:
-            raise self._unavailable(now)
+            raise self._unavailable(now, now)
         return WaitUntil(until)
+
+    def _verdict(self, now: float) -> Refused:
+        """On a kid that is unknown: no fetch is to be had now, or the one that was has ended, and the last one's word stands."""
+        if self._failures:
+            return self._unavailable(now, min(self._scheduled, self._unknown_kid_fetch_at))
+        self._unknown_kids += 1
+        return refusal("unknown_key", "no key has this kid, and the key endpoint was asked a moment ago")
 
     def _seek(self, kid: str) -> None:
         self._sought[kid] = None
         if len(self._sought) > REMEMBERED_KIDS:
             self._sought.popitem(last=False)
 
-    def _unavailable(self, now: float) -> Refused:
-        due = self.due()
-        seconds = math.ceil(due - now) if math.isfinite(due) else 1
-        return refusal("keys_unavailable", "no answer from the key endpoint that would decide", retry_after=max(1, seconds))
+    @staticmethod
+    def _unavailable(now: float, next_attempt: float) -> Refused:
+        seconds = math.ceil(max(1.0, next_attempt - now))
+        return refusal("keys_unavailable", "no answer from the key endpoint that would decide", retry_after=seconds)

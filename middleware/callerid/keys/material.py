@@ -16,14 +16,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from jwt.algorithms import get_default_algorithms
 
+from callerid.token import is_kid
+
 __all__ = ["ALGORITHMS", "Key", "UnusableKey", "key_from_jwk", "key_from_pem"]
 
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+_ED25519 = frozenset({"EdDSA", "Ed25519"})  # RFC 8037's name, and that of RFC 9864
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 # Asymmetric only: an HMAC "public key" is a secret, and everybody has ours (CVE-2022-29217).
-ALGORITHMS = _RSA | frozenset(_CURVES.values()) | {"EdDSA"}
+ALGORITHMS = _RSA | _ED25519 | frozenset(_CURVES.values())
 _IMPLEMENTATIONS = {name: algorithm for name, algorithm in get_default_algorithms().items() if name in ALGORITHMS}
+_IMPLEMENTATIONS["Ed25519"] = _IMPLEMENTATIONS["EdDSA"]
 _READERS = {kty: _IMPLEMENTATIONS[alg].from_jwk for kty, alg in (("RSA", "RS256"), ("EC", "ES256"), ("OKP", "EdDSA"))}
 
 
@@ -62,8 +66,6 @@ def key_from_jwk(jwk: dict[str, Any]) -> Key:
     if not isinstance(operations, list) or "verify" not in operations:
         raise UnusableKey("a key whose key_ops lack verify")
     kid = jwk.get("kid")
-    if kid is not None and not isinstance(kid, str):
-        raise UnusableKey("a key whose kid is no text")
     try:
         public_key = reader(jwk)
     except Exception as error:  # noqa: BLE001  (whatever PyJWT and cryptography make of junk)
@@ -91,7 +93,9 @@ def key_from_pem(kid: str, pem: str) -> Key:
     return _key(kid, public_key)
 
 
-def _key(kid: str | None, public_key: Any) -> Key:
+def _key(kid: Any, public_key: Any) -> Key:
+    if kid is not None and not is_kid(kid):
+        raise UnusableKey("a key whose kid no token can have")
     der = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Key(kid, hashlib.sha256(der).digest(), _algorithms_of(public_key), public_key)
 
@@ -103,7 +107,7 @@ def _algorithms_of(public_key: Any) -> frozenset[str]:
     if isinstance(public_key, EllipticCurvePublicKey) and public_key.curve.name in _CURVES:
         return frozenset({_CURVES[public_key.curve.name]})
     if isinstance(public_key, Ed25519PublicKey):
-        return frozenset({"EdDSA"})
+        return _ED25519
     raise UnusableKey("a curve or key type that is not accepted")
 
 

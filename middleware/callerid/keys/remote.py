@@ -1,53 +1,47 @@
-"""Keys behind a URL: the runner around `KeyMachine`. It fetches on one background thread and wakes who waits.
+"""Keys behind a URL: the runner around `KeyMachine`. It fetches in the background and wakes who waits.
 
-Requests with a known key read an attribute and go; they take no lock and wait for nobody. The thread starts on first need,
-because a process that loads an application may still fork.
+Requests with a known key read an attribute and go; they take no lock and wait for nobody.
 """
 
 import contextlib
-import encodings.idna  # noqa: F401  (getaddrinfo imports it; a fork during that import hangs the child: import it before any thread)
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
-from callerid.forks import renew_after_fork
+from callerid.errors import refusal
+from callerid.forks import PerProcess, renew_after_fork
+from callerid.keys.background import background
+from callerid.keys.clock import SuspendAwareClock
 from callerid.keys.fetch import FetchError
 from callerid.keys.keyset import KeyDocumentError, KeyList
-from callerid.keys.machine import KeyMachine, WaitUntil
+from callerid.keys.machine import Arrival, KeyMachine
 from callerid.keys.material import Key
+from callerid.keys.status import KeyStatus
 from callerid.keys.waiting import Signal
 
-__all__ = ["RemoteKeys", "SuspendAwareClock"]
+__all__ = ["RemoteKeys"]
 
 ASYNC_PATIENCE = 5.0  # seconds after the first load's start that a task waits for it
 THREAD_PATIENCE = 2.0  # a WSGI server's threads are few, and /healthz needs one
-FREEZE = 1.0  # seconds that the wall clock may run ahead before it means that the process stood still
+REMINDER = 60.0  # seconds between two warnings
 
 _logger = logging.getLogger("callerid")
 
 
-class SuspendAwareClock:
-    """Seconds that never go backwards and go on while the process is frozen, as Cloud Run does to it between requests."""
+class _Wait(NamedTuple):
+    """Until a fetch has ended, or for so many seconds."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
-        self._monotonic, self._wall = monotonic, wall
-        self._lead_and_frozen = (wall() - monotonic(), 0.0)  # one tuple: threads that race store the same
-
-    def __call__(self) -> float:
-        monotonic = self._monotonic()
-        lead = self._wall() - monotonic
-        lead_before, frozen = self._lead_and_frozen
-        if not lead_before <= lead <= lead_before + FREEZE:  # short freezes add up until they count
-            frozen += max(0.0, lead - lead_before)
-            self._lead_and_frozen = (lead, frozen)
-        return monotonic + frozen
+    ended: Signal
+    seconds: float
 
 
 class RemoteKeys:
     """The keys of one issuer, fetched from its endpoint.
 
     `fetch` returns a document and its headers, `parse` makes keys of it, `lifetime` reads the headers: all three may fail.
+    `source` is what the log calls them.
     """
 
     def __init__(
@@ -57,32 +51,36 @@ class RemoteKeys:
         lifetime: Callable[[Mapping[str, str]], float],
         *,
         stale_if_error: float,
+        source: str = "keys",
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._fetch, self._parse, self._lifetime = fetch, parse, lifetime
+        self._source = source
         self._clock = clock or SuspendAwareClock()
         self._machine = KeyMachine(stale_if_error=stale_if_error)
-        self._last_warning = float("-inf")
-        self._thread: threading.Thread | None
-        self._ended: Signal
-        self.renew()
+        self._warn_at = float("-inf")
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
+        self._ended: Signal | None = None  # of the fetch that somebody waits for
         renew_after_fork(self)
+
+    def renew(self) -> None:
+        """In a forked child: the running fetch and who waits for it are the parent's; its keys are as good as ever."""
+        self._ended = None
+        self._machine.abandoned()
 
     def find(self, kid: str | None, alg: str) -> Key:
         """The key for a token; may block this thread while a fetch decides. Raises as `KeyMachine.look_up`."""
-        while True:
-            answer, signal, now = self._look_up(kid, alg, THREAD_PATIENCE)
-            if isinstance(answer, Key):
-                return answer
-            signal.wait(answer.time - now)
+        arrival = self._machine.arrival(self._clock())
+        while not isinstance(found := self._look_up(kid, alg, THREAD_PATIENCE, arrival), Key):
+            found.ended.wait(found.seconds)
+        return found
 
     async def afind(self, kid: str | None, alg: str) -> Key:
         """The key for a token; may suspend this task while a fetch decides. Raises as `KeyMachine.look_up`."""
-        while True:
-            answer, signal, now = self._look_up(kid, alg, ASYNC_PATIENCE)
-            if isinstance(answer, Key):
-                return answer
-            await signal.wait_async(answer.time - now)
+        arrival = self._machine.arrival(self._clock())
+        while not isinstance(found := self._look_up(kid, alg, ASYNC_PATIENCE, arrival), Key):
+            await found.ended.wait_async(found.seconds)
+        return found
 
     def holds(self, key: Key) -> bool:
         """Whether this very key, id and material, may verify now."""
@@ -92,65 +90,129 @@ class RemoteKeys:
             self.refresh()
         return machine.keys is not None and machine.usable(now) and key in machine.keys
 
-    def refresh(self) -> None:
-        """Let the background thread see what is due. Returns at once."""
-        with self._changed:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="callerid-keys", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+    @property
+    def ready(self) -> bool:
+        """Whether there are keys that may verify now."""
+        return self._machine.usable(self._clock())
 
-    def _look_up(self, kid: str | None, alg: str, patience: float) -> tuple[Key | WaitUntil, Signal, float]:
+    def status(self) -> KeyStatus:
+        """What a probe may know."""
+        return self._machine.status(self._clock())
+
+    def refresh(self) -> None:
+        """Let the background see what is due. Returns at once."""
+        background().wake(self)
+
+    def warm_up(self, seconds: float) -> None:
+        """Wait until there are keys. It fetches in this very thread, whose process may still fork.
+
+        Raises:
+            KeysUnavailable: when there are none after so many seconds.
+        """
+        ends_at = self._clock() + seconds
+        while (pause := self._pause(ends_at)) is not None:
+            if (number := self._begin()) is not None:
+                self._run(number)
+            else:
+                pause.ended.wait(pause.seconds)
+
+    async def awarm_up(self, seconds: float) -> None:
+        """The same for a task; the fetches run in the background."""
+        ends_at = self._clock() + seconds
+        while (pause := self._pause(ends_at)) is not None:
+            self.refresh()
+            await pause.ended.wait_async(pause.seconds)
+
+    def seconds_until_due(self) -> float:
+        """How long until there is something to fetch, or to tell the operator."""
+        now, machine = self._clock(), self._machine
+        return (min(machine.due(), self._warn_at) if machine.overdue(now) else machine.due()) - now
+
+    def take(self) -> Callable[[], None] | None:
+        """The fetch that is due, or the reminder; `None` if neither is."""
+        if (number := self._begin()) is not None:
+            return partial(self._run, number)
+        return self._warning() if self._machine.overdue(self._clock()) else None
+
+    def _look_up(self, kid: str | None, alg: str, patience: float, arrival: Arrival) -> Key | _Wait:
         now = self._clock()
         machine = self._machine
         keys = machine.keys
         if keys is not None and machine.usable(now) and keys.knows(kid):
             if machine.due() <= now:
                 self.refresh()
-            return keys.select(kid, alg), self._ended, now
-        with self._changed:
-            try:
-                return machine.look_up(kid, alg, now, patience), self._ended, now
-            finally:
-                self.refresh()
+            return keys.select(kid, alg)
+        try:
+            with self._lock():
+                answer = machine.look_up(kid, alg, now, patience, arrival)
+                return answer if isinstance(answer, Key) else self._wait(answer.time - now)
+        finally:
+            if not background().wake(self) and (number := self._begin()) is not None:
+                self._end(number, "no thread can be started")
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while (delay := self._machine.due() - self._clock()) > 0:
-                    self._changed.wait(min(delay, threading.TIMEOUT_MAX))
-                self._machine.begin(self._clock())
-            loaded = None
-            with contextlib.suppress(Exception):  # a logging handler may fail, too, and this thread must live
-                loaded = self._load()
-            with self._changed:
-                if loaded is None:
-                    self._machine.failed(self._clock())
-                else:
-                    self._machine.succeeded(*loaded)
-                ended, self._ended = self._ended, Signal()
-            ended.set()
+    def _wait(self, seconds: float) -> _Wait:
+        self._ended = self._ended or Signal()
+        return _Wait(self._ended, seconds)
 
-    def _load(self) -> tuple[KeyList, float] | None:
+    def _pause(self, ends_at: float) -> _Wait | None:
+        """What a warm-up waits for; `None` if there are keys."""
+        with self._lock():
+            now, due = self._clock(), self._machine.due()
+            if self._machine.usable(now):
+                return None
+            if now < ends_at:
+                return self._wait((due if now < due < ends_at else ends_at) - now)
+        error = refusal("keys_unavailable", f"{self._source}: {self._machine.problem or 'no answer yet'}")
+        error.add_note(error.note)
+        raise error
+
+    def _begin(self) -> int | None:
+        with self._lock():
+            now = self._clock()
+            return self._machine.begin(now) if self._machine.due() <= now else None
+
+    def _run(self, number: int) -> None:
+        loaded: tuple[KeyList, float] | str = "interrupted"  # a signal's exception, or gevent's Timeout, in a warm-up
+        try:
+            loaded = self._load()
+        finally:
+            self._end(number, loaded)
+
+    def _load(self) -> tuple[KeyList, float] | str:
+        """The keys and their lifetime, or what was wrong."""
         try:
             document, headers = self._fetch()
             return self._parse(document), self._lifetime(headers)
         except (FetchError, KeyDocumentError) as error:
-            self._warn(str(error))
+            return str(error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the thread that fetches must live)
-            self._warn(f"unexpected {type(error).__name__}")
-        return None
+            return f"unexpected {type(error).__name__}"
 
-    def _warn(self, problem: str) -> None:
-        now = self._clock()
-        if now - self._last_warning >= 60:
-            self._last_warning = now
-            state = "the last good keys serve on" if self._machine.usable(now) else "tokens are answered 503"
-            _logger.warning("callerid cannot fetch keys: %s; %s", problem, state)
+    def _end(self, number: int, loaded: tuple[KeyList, float] | str) -> None:
+        with self._lock():
+            failed_before = self._machine.problem is not None
+            if isinstance(loaded, str):
+                self._machine.failed(number, self._clock(), loaded)
+            else:
+                self._machine.succeeded(number, *loaded)
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.set()
+        if failed_before and self._machine.problem is None:
+            _log(logging.INFO, f"callerid fetches {self._source} again")
+        elif warn := self._warning():
+            warn()
 
-    def renew(self) -> None:
-        """Locks, thread and running fetch of a parent process are not ours; its keys are as good as ever."""
-        self._changed = threading.Condition(threading.RLock())
-        self._ended = Signal()
-        self._thread = None
-        self._machine.abandoned()
+    def _warning(self) -> Callable[[], None] | None:
+        """What the operator should read now: at once that an outage begins, and each minute that it goes on."""
+        now, machine = self._clock(), self._machine
+        if machine.problem is None or now < self._warn_at:
+            return None
+        self._warn_at = now + REMINDER
+        text = f"callerid cannot fetch {self._source}: {machine.problem}; {machine.outlook(now)}"
+        return lambda: _log(logging.WARNING, text)
+
+
+def _log(level: int, text: str) -> None:
+    with contextlib.suppress(Exception):  # a handler may fail, and the thread that fetches must live
+        _logger.log(level, "%s", text)

@@ -1,0 +1,24 @@
+"""Reading a small file that somebody may replace at any time, by anything."""
+
+import os
+import stat
+
+from callerid.options import PathLike
+
+__all__ = ["read_file"]
+
+
+def read_file(path: PathLike, most: int) -> bytes:
+    """What a regular file of at most `most` bytes holds. A pipe in its place, which would never end, is not opened for long.
+
+    Raises:
+        OSError: for a file that cannot be read.
+        ValueError: for one that is too large, or no regular file.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it holds more than {most} bytes")
+    return content

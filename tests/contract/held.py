@@ -1,0 +1,67 @@
+"""What callerid's objects hold of their process: locks, threads and sockets, which no fork and no patch would follow."""
+
+import gc
+import socket
+import sys
+import threading
+from collections import OrderedDict
+from functools import partial
+from pathlib import Path
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+from cachetools import LRUCache
+
+from callerid import Guard
+
+__all__ = ["guards", "held", "sockets"]
+
+OF_ONE_PROCESS = (
+    type(threading.Lock()),
+    type(threading.RLock()),
+    threading.Condition,
+    threading.Event,
+    threading.Thread,
+    socket.socket,
+)
+CONTAINERS = (dict, list, tuple, set, frozenset, OrderedDict, LRUCache, CellType, FunctionType, MethodType, partial)
+
+
+def guards() -> list[Guard]:
+    """Every Guard of this process."""
+    return [thing for thing in gc.get_objects() if isinstance(thing, Guard)]
+
+
+def held() -> list[str]:
+    """The kinds of what can be reached from the Guards and from callerid's modules, through callerid's own objects."""
+    found: list[str] = []
+    seen: set[int] = set()
+    left: list[Any] = [*guards(), *(vars(module) for name, module in sys.modules.items() if _is_ours(name))]
+    while left:
+        thing = left.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, OF_ONE_PROCESS):
+            found.append(type(thing).__name__)
+        elif isinstance(thing, FunctionType):  # its globals are its module's
+            left += [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, vars(thing)]
+        elif isinstance(thing, CONTAINERS) or _is_ours(getattr(thing, "__module__", None)):
+            left += gc.get_referents(thing)
+    return found
+
+
+def sockets() -> set[str]:
+    """This process's sockets."""
+    return {link for file in Path("/proc/self/fd").iterdir() if (link := _target(file)).startswith("socket:")}
+
+
+def _target(file: Path) -> str:
+    try:
+        return str(file.readlink())
+    except FileNotFoundError:  # what lists this very directory
+        return ""
+
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] in {"callerid", "callerid_adapters"}
