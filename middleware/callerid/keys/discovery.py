@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from callerid.errors import ConfigurationError
 from callerid.keys.clock import SuspendAwareClock
-from callerid.keys.fetch import DEADLINE, Fetcher, FetchError, lifetime_of, origin_of
+from callerid.keys.fetch import DEADLINE, Fetcher, FetchError, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, json_object, parse_jwks
+from callerid.keys.url import origin_of
 from callerid.logs import shown
 from callerid.options import PathLike
 

@@ -1,23 +1,20 @@
-"""One GET of a key document, with everything about it bounded: place, time and size.
+"""One GET of a key document, with everything about it bounded: place (`url.py`), time and size.
 
-No redirects, https only (plain http to this machine alone, and never through a proxy), never an address where a cloud hands out
-credentials, one deadline over connecting, headers and body, 256 KiB. What goes wrong ends in `FetchError`, whose text is safe
+No redirects, one deadline over connecting, headers and body, 256 KiB. What goes wrong ends in `FetchError`, whose text is safe
 to log.
 """
 
 import contextlib
 import http.client
 import io
-import ipaddress
 import re
 import socket
 import ssl
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 import urllib3
 from urllib3.util import parse_url
@@ -25,38 +22,17 @@ from urllib3.util import parse_url
 from callerid.bearer import B64TOKEN
 from callerid.errors import ConfigurationError
 from callerid.keys.files import read_file
-from callerid.logs import shown
+from callerid.keys.url import checked_url, hands_out_credentials, proxy_for
 from callerid.options import PathLike
 
-__all__ = [
-    "DEADLINE",
-    "MAX_DOCUMENT_BYTES",
-    "MAX_LIFETIME",
-    "MIN_LIFETIME",
-    "FetchError",
-    "Fetcher",
-    "lifetime_of",
-    "origin_of",
-    "reason_of",
-]
+__all__ = ["DEADLINE", "MAX_DOCUMENT_BYTES", "MAX_LIFETIME", "MIN_LIFETIME", "FetchError", "Fetcher", "lifetime_of", "reason_of"]
 
 DEADLINE = 5.0  # seconds
 MAX_DOCUMENT_BYTES = 256 * 1024
 ADDRESS_PATIENCE = 0.25  # seconds for an address that is not the last (RFC 8305 §5)
-MAX_URL = 2048  # characters
 MAX_ANSWER_BYTES = 2 * MAX_DOCUMENT_BYTES  # headers, interim answers and the encoding of chunks included
 MAX_TOKEN_BYTES = 16 * 1024
 MIN_LIFETIME, DEFAULT_LIFETIME, MAX_LIFETIME = 60.0, 600.0, 24 * 3600.0  # seconds
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-# Beside all link-local addresses, where clouds answer with credentials: a name, or AWS, Google, Alibaba, Oracle and Azure.
-METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog"})
-METADATA_ADDRESSES = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::23", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
-)
-
-# IPv4-compatible, IPv4-mapped, IPv4-translated (RFC 2765) and the well-known prefix of NAT64 (RFC 6052).
-_TRANSLATED = frozenset(ipaddress.IPv6Address(prefix).packed[:12] for prefix in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::"))
 
 _MAX_AGE = re.compile(r'(?:^|,)\s*max-age\s*=\s*"?([0-9]+)"?\s*(?=,|$)', re.IGNORECASE)
 
@@ -80,15 +56,14 @@ class Fetcher:
     def __init__(self, url: str, *, ca_file: PathLike | None = None, bearer_token_file: PathLike | None = None) -> None:
         self.url = url
         self._ca_file, self._bearer_token_file = ca_file, bearer_token_file
-        self.parts: SplitResult = _checked(url)
+        self.parts: SplitResult = checked_url(url)
         try:
             if ca_file is not None:
                 self._tls()
             self._credentials()
         except FetchError as error:
             raise ConfigurationError(str(error)) from None
-        host = self.parts.hostname or ""
-        self._proxy = None if host in LOOPBACK else _proxy_for(self.parts.scheme, host)
+        self._proxy = proxy_for(self.parts)
 
     def __call__(self, seconds: float = DEADLINE) -> tuple[bytes, Mapping[str, str]]:
         """The body and the headers of a 200, which has to be here within so many seconds.
@@ -162,59 +137,8 @@ def lifetime_of(headers: Mapping[str, str]) -> float:
     return min(max(float(seconds), MIN_LIFETIME), MAX_LIFETIME)
 
 
-def origin_of(parts: SplitResult) -> tuple[str, str | None, int]:
-    """Scheme, host and port of a URL (RFC 6454 §4)."""
-    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-
-
 def _seconds(digits: str) -> int:
     return int(digits) if len(digits) <= 10 else 10**10
-
-
-def _checked(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        parts.port  # noqa: B018  (raises for a port that is none)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.username is not None:
-        raise ConfigurationError("key URL: it holds a user name or a password; a key endpoint may have a bearer_token_file")
-    if _hands_out_credentials(parts.hostname or ""):
-        raise ConfigurationError(
-            f"key URL {shown(url)} is a link-local or metadata address, and such a server has no keys of an issuer's"
-        )
-    if not parts.hostname or "%" in parts.netloc or parts.fragment or len(url) > MAX_URL or not url.isprintable() or " " in url:
-        raise ConfigurationError(f"key URL {shown(url)} is no URL with a host; write it like https://issuer.example/jwks.json")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ConfigurationError(f"key URL {shown(url)} must be https (plain http is for 127.0.0.1, [::1] and localhost only)")
-    return parts
-
-
-def _proxy_for(scheme: str, host: str) -> str | None:
-    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
-
-
-def _hands_out_credentials(host: str) -> bool:
-    """Whether this host, or address in any spelling that a connection takes, is one where a cloud answers with credentials."""
-    host = host.partition("%")[0].rstrip(".")
-    if host in METADATA_HOSTS:
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(host))  # 2852039166, 0xa9fea9fe, 169.254.43518
-        except (OSError, ValueError):
-            return False
-    if isinstance(address, ipaddress.IPv6Address):
-        address = _embedded(address) or address
-    return address.is_link_local or address in METADATA_ADDRESSES
-
-
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that a translator or a tunnel would go to."""
-    return ipaddress.IPv4Address(address.packed[12:]) if address.packed[:12] in _TRANSLATED else address.sixtofour
 
 
 def reason_of(error: BaseException) -> str:
@@ -254,7 +178,7 @@ def _dial(connection: Any, time_left: _TimeLeft) -> socket.socket:
     addresses = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
     problem = OSError()
     for others_left, (*_, (address, *_rest)) in zip(reversed(range(len(addresses))), addresses, strict=True):
-        if connection.proxy is None and _hands_out_credentials(str(address)):
+        if connection.proxy is None and hands_out_credentials(str(address)):
             raise FetchError("its name is that of a link-local or metadata address")
         try:
             seconds = min(time_left(), ADDRESS_PATIENCE) if others_left else time_left()
