@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import certifi
 import pytest
 
 from callerid import Guard, Issuer, Route, google
@@ -61,6 +62,11 @@ def editors(path: str, *methods: str) -> Route:
             "keys of an issuer with Google's authority",
             {"issuers": [Issuer(IDP, jwks_uri=KEYS, has_google_email_authority=True)]},
             [f"issuers: {IDP} is believed for every e-mail address, as Google is"],
+        ),
+        (
+            "Google's keys by authorities of one's own",
+            {"issuers": [google(ca_file=certifi.where())]},
+            [f"issuers: Google's keys are believed by the authorities in {certifi.where()}; who controls one can be any caller"],
         ),
         # Whom it admits
         ("allUsers in callers", {"callers": ["allUsers"]}, [f"callers: allUsers opens whatever no other route says to {WORLD}"]),

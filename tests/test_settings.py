@@ -209,7 +209,7 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ("leeway nan", {"CALLERID_LEEWAY": "nan"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
         ("neither yes nor no", {"CALLERID_TRUST_CLOUD_RUN_IAM": "maybe"}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "1, true, yes, on"]),
         ("empty yes or no", {"CALLERID_TRUST_CLOUD_RUN_IAM": ""}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "0, false, no, off"]),
-        ("issuer that is no URL", {"CALLERID_ISSUER": "idp.example"}, ["CALLERID_ISSUER", "no URL with a host"]),
+        ("issuer that is no URL", {"CALLERID_ISSUER": "idp.example"}, ["CALLERID_ISSUER", "sought below its URL"]),
         ("issuer over http", {"CALLERID_ISSUER": "http://idp.example"}, ["CALLERID_ISSUER", "must be https"]),
         ("issuer empty and alone", {"CALLERID_ISSUER": ""}, ["CALLERID_ISSUER", "issuer: empty"]),
         (
@@ -256,6 +256,11 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
             ["CALLERID_ISSUER_EMAIL_AUTHORITY: '2'"],
         ),
         ("typo in a name", {"CALLERID_AUDIENCES": "x"}, ["CALLERID_AUDIENCES is no variable", "did you mean CALLERID_AUDIENCE?"]),
+        (
+            "no typo",
+            {"CALLERID_STALE_IF_ERROR": "60"},
+            ["CALLERID_STALE_IF_ERROR is no variable", "known are CALLERID_A"],
+        ),
         ("typo in another", {"CALLERID_CALER": "x"}, ["did you mean CALLERID_CALLERS?"]),
         ("typo in a file", {"CALLERID_JWKS_FIEL": "x"}, ["did you mean CALLERID_JWKS_FILE?"]),
         ("typo in the authorities", {"CALLERID_CAFILE": "x"}, ["did you mean CALLERID_CA_FILE?"]),
@@ -433,7 +438,7 @@ MISTAKES = named(
     ("unknown word of an issuer", "[[issuers]]\nissuer = 'x'\njwks_url = 'y'", ["issuers: unknown word 'jwks_url'", "'jwks_uri'"]),
     ("issuer without a name", f"[[issuers]]\njwks_uri = '{KEYS}'", ["issuers: 'issuer' is missing"]),
     ("issuer that is no text", "[[issuers]]\nissuer = 5", ["issuer: empty"]),
-    ("issuer that is no URL", "[[issuers]]\nissuer = 'idp.example'", ["'idp.example/.well-known/", "no URL with a host"]),
+    ("issuer that is no URL", "[[issuers]]\nissuer = 'idp.example'", ["'idp.example'", "sought below its URL"]),
     (
         "two sources of an issuer",
         f"[[issuers]]\nissuer = '{IDP}'\njwks_uri = '{KEYS}'\njwks_file = '/jwks.json'",

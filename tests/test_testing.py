@@ -94,6 +94,13 @@ def test_its_claims_are_googles_for_accounts_and_people(member: str, email: str,
     assert claims["sub"] == issuer.claims(member, "other")["sub"]
 
 
+def test_a_principals_claims_are_its_subject_alone() -> None:
+    with FakeIssuer("https://issuer.example") as fake:
+        claims = fake.claims("principal:https://issuer.example/repo:shop/login", "me", hd="example.com")
+    assert claims.keys() == {"iss", "aud", "sub", "iat", "exp", "hd"}
+    assert claims["sub"] == "repo:shop/login"
+
+
 def test_changes_replace_claims_and_header_members_and_none_takes_one_out(issuer: FakeIssuer) -> None:
     assert "email" not in issuer.claims(LOGIN, AUDIENCE, email=None, own=1)
     token = parse_token(issuer.sign({"a": None}, kid=None, typ="at+jwt"))

@@ -47,9 +47,11 @@ def caveats(
 
 
 def _about_issuer(issuer: Issuer) -> Iterator[str]:
-    host = issuer.key_host or "the configuration"
+    host = issuer.key_host or issuer.jwks_file or issuer.pem_file or "the configuration"
     if issuer.issuer == GOOGLE and host not in _GOOGLE_KEY_HOSTS:
         yield f"issuers: keys for Google's tokens come from {host}; who controls it can be any caller"
+    elif issuer.issuer == GOOGLE and issuer.ca_file is not None:
+        yield f"issuers: Google's keys are believed by the authorities in {issuer.ca_file}; who controls one can be any caller"
     elif issuer.issuer != GOOGLE and issuer.has_google_email_authority:
         yield f"issuers: {issuer.issuer} is believed for every e-mail address, as Google is"
 

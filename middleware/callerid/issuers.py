@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.errors import ConfigurationError
 from callerid.keys import KeySet
-from callerid.keys.discovery import Discovery, discovery_uri
+from callerid.keys.discovery import WELL_KNOWN, Discovery, discovery_uri
 from callerid.keys.fetch import MAX_LIFETIME, MIN_LIFETIME, Fetcher, lifetime_of
-from callerid.keys.keyset import KeyDocumentError, parse_jwks, parse_pem_map
+from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pem_map
 from callerid.keys.local import FileKeys, StaticKeys
 from callerid.keys.material import ALGORITHMS
 from callerid.keys.remote import RemoteKeys
@@ -132,22 +132,17 @@ class Issuer:
             return _given(self.keys)
         if given[0].endswith("_file"):
             return FileKeys(self.jwks_file or self.pem_file or "", parse)
-        return RemoteKeys(
-            self._fetcher(), parse, self._lifetime, stale_if_error=self.stale_if_error, source=f"keys of {self.issuer}"
-        )
+        return self._open_remote(parse)
 
-    def _fetcher(self) -> Callable[[], tuple[bytes, Mapping[str, str]]]:
-        ca_file, token_file = self.ca_file, self.bearer_token_file
+    def _open_remote(self, parse: Callable[[bytes], KeyList]) -> KeySet:
+        endpoint: dict[str, Any] = {"ca_file": self.ca_file, "bearer_token_file": self.bearer_token_file}
+        keys: dict[str, Any] = {"stale_if_error": self.stale_if_error, "source": f"keys of {self.issuer}"}
         if self.discovery_uri is None:
-            return Fetcher(self.jwks_uri or self.pem_uri or "", ca_file=ca_file, bearer_token_file=token_file)
-        return Discovery(
-            self.discovery_uri,
-            self.issuer,
-            ca_file=ca_file,
-            bearer_token_file=token_file,
-            lifetime=self._lifetime,
-            stale_if_error=self.stale_if_error,
+            return RemoteKeys(Fetcher(self.jwks_uri or self.pem_uri or "", **endpoint), parse, self._lifetime, **keys)
+        discovery = Discovery(
+            self.discovery_uri, self.issuer, lifetime=self._lifetime, stale_if_error=self.stale_if_error, **endpoint
         )
+        return RemoteKeys(discovery, parse, self._lifetime, renew=discovery.renew, **keys)
 
     def _lifetime(self, headers: Mapping[str, str]) -> float:
         return min(lifetime_of(headers), self.max_key_age)
@@ -192,8 +187,13 @@ def oidc(issuer: str, **options: Any) -> Issuer:
     Raises:
         ConfigurationError: as `Issuer`, and for an option that says where the keys are.
     """
-    if isinstance(issuer, str):  # Issuer says what else is wrong with it
-        options.setdefault("discovery_uri", discovery_uri(issuer))
+    if isinstance(issuer, str) and issuer and "discovery_uri" not in options:  # Issuer says what else is wrong with it
+        if "://" not in issuer or issuer.endswith(WELL_KNOWN):
+            raise ConfigurationError(
+                f"issuer {issuer!r}: its OpenID configuration is sought below its URL, and this is none; give the exact iss of its "
+                f"tokens, like https://issuer.example, or say where its keys are ({', '.join(KEY_SOURCES)})"
+            )
+        options["discovery_uri"] = discovery_uri(issuer)
     return Issuer(issuer, **options)
 
 

@@ -154,8 +154,9 @@ def _merged(sources: Mapping[str, Mapping[str, Any]]) -> Settings:
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     for name in environ:
         if name.startswith(_PREFIX) and name not in _KNOWN and not name.startswith(_SERVICE_LINKS):
-            close = get_close_matches(name, _KNOWN, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(_KNOWN))}"
+            known = [known.removeprefix(_PREFIX) for known in _KNOWN]
+            close = get_close_matches(name.removeprefix(_PREFIX), known, n=1)
+            hint = f"did you mean {_PREFIX}{close[0]}?" if close else f"known are {', '.join(sorted(_KNOWN))}"
             raise ConfigurationError(f"{name} is no variable of callerid's; {hint}")
 
 

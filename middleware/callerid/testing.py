@@ -114,22 +114,15 @@ class FakeIssuer:
         }
 
     def claims(self, member: str, audience: str, **changes: Any) -> dict[str, Any]:
-        """The claims of a token as Google makes them for a service account or a person; a change to `None` takes one out."""
+        """The claims of a token as Google makes them for a service account or a person, or those of `principal:ISSUER/SUBJECT`;
+        a change to `None` takes one out.
+        """
         now = int(self._clock())
-        address = member.partition(":")[2] or member
-        subject = str(int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big"))
-        claims: dict[str, Any] = {
-            "iss": self.issuer,
-            "aud": audience,
-            "azp": subject,
-            "sub": subject,
-            "email": address,
-            "email_verified": True,
-            "iat": now,
-            "exp": now + HOUR,
-        }
-        if not is_service_account(normal_address(address) or "") and not address.endswith("@gmail.com"):
-            claims["hd"] = address.partition("@")[2]
+        claims: dict[str, Any] = {"iss": self.issuer, "aud": audience, "iat": now, "exp": now + HOUR}
+        if member.startswith("principal:"):
+            claims["sub"] = member.removeprefix("principal:").removeprefix(f"{self.issuer}/")
+        else:
+            claims |= _email_claims(member.partition(":")[2] or member)
         return {name: value for name, value in (claims | changes).items() if value is not None}
 
     def token(self, member: str, audience: str, **changes: Any) -> str:
@@ -190,6 +183,14 @@ class FakeIssuer:
                 pass  # a test's output is the test's
 
         return Handler
+
+
+def _email_claims(address: str) -> dict[str, Any]:
+    subject = str(int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big"))
+    claims = {"azp": subject, "sub": subject, "email": address, "email_verified": True}
+    if not is_service_account(normal_address(address) or "") and not address.endswith("@gmail.com"):
+        claims["hd"] = address.partition("@")[2]
+    return claims
 
 
 def _base64url(raw: bytes) -> str:

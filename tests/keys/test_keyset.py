@@ -123,6 +123,11 @@ TWIN = key("rsa", "RS256", material=b"3")
 EC_TWIN = key("rsa", "ES256", material=b"4")
 
 
+def test_a_jwk_set_in_place_of_a_pem_map_is_told_as_that(issuer: FakeIssuer) -> None:
+    with pytest.raises(KeyDocumentError, match="it is a JWK Set, and no map of PEMs"):
+        parse_pem_map(issuer.jwks())
+
+
 @pytest.mark.parametrize(
     ("keys", "ids"),
     [

@@ -297,6 +297,9 @@ def test_the_status_says_what_the_file_holds_and_what_is_wrong_with_it(
     clock.advance(LOOK_AGAIN)
     mended = whole | {"key_ids": ["one", "two"], "age": 0, "next_refresh": LOOK_AGAIN, "fetches": 4, "failures": 1}
     assert keys.status() == mended
+    with refuses("unknown_key"):
+        keys.find("three", "RS256")
+    assert keys.status() == mended | {"fetches": 5, "unknown_kids": 1}
 
 
 def test_keys_of_the_configuration_have_a_status_that_never_changes(issuer: FakeIssuer) -> None:

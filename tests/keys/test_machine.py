@@ -529,15 +529,19 @@ FAILED_OFTEN = WARM + 7 * "800 begin\n 800 fail\n"
           805.5 begin
           805.5 due       -> 812
             812 begin
-            812 due       -> 819.5
-          819.5 begin
-          819.5 due       -> 829
-            829 begin
-            829 due       -> 839
-            839 begin
-            839 due       -> 849
+            812 due       -> inf
+          812.5 ask new   -> wait until 813
+            820 ask new   -> keys_unavailable for 1
+            820 ask a     -> key a
+            820 late 2
+            820 due       -> 819.5
+            820 begin
+            820 due       -> inf
+            821 late 3 a
+            821 got 1000 a new
+            821 due       -> 1620
             """,
-            id="one that follows a given-up one is given time as the back-off has it, up to 4.5 s more",
+            id="one that follows a given-up one is given time as the back-off has it, and there are never more than three",
         ),
         pytest.param(
             """
@@ -690,8 +694,8 @@ FAILED_OFTEN = WARM + 7 * "800 begin\n 800 fail\n"
             "0 outlook -> tokens are answered 503"
             + WARM
             + """
-            900 outlook -> the last good keys serve on, for at most 10 minutes
-           1499 outlook -> the last good keys serve on, for at most 1 minutes
+            900 outlook -> the last good keys serve on, for at most 0 h 10 min
+           1499 outlook -> the last good keys serve on, for at most 0 h 1 min
            1500 outlook -> tokens are answered 503
             """,
             id="the outlook is what an outage means for requests",

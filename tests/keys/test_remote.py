@@ -695,8 +695,8 @@ def test_an_outage_is_told_at_once_and_each_minute_that_it_goes_on_with_what_it_
     problem += keys.status()["last_error"] or ""
     assert {message for moment, message in warnings if moment >= ends} == {problem + meaning}
     for moment, message in warnings:
-        minutes = math.ceil((ends - moment) / 60)
-        assert moment >= ends or message == f"{problem}; the last good keys serve on, for at most {minutes} minutes"
+        hours, minutes = divmod(math.ceil((ends - moment) / 60), 60)
+        assert moment >= ends or message == f"{problem}; the last good keys serve on, for at most {hours} h {minutes} min"
 
 
 def test_a_failure_while_keys_are_fresh_is_told_once(rotating: FakeIssuer, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,9 @@
 """Where an issuer's keys are, by its own word: OpenID Connect Discovery 1.0 §4."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from callerid.errors import ConfigurationError
 from callerid.keys.clock import SuspendAwareClock
@@ -13,23 +13,26 @@ from callerid.keys.url import origin_of
 from callerid.logs import shown
 from callerid.options import PathLike
 
-__all__ = ["Discovery", "discovery_uri"]
+__all__ = ["WELL_KNOWN", "Discovery", "discovery_uri"]
 
-ASK_AGAIN = 60.0  # seconds after a configuration could not be had, while the last one still holds
-PATIENCE = 0.5  # seconds for a configuration while the last one holds: a request may wait for the keys
+WELL_KNOWN = "/.well-known/openid-configuration"
+
+ASK_AGAIN = 60.0  # seconds between two questions while the last configuration holds
+
+_logger = logging.getLogger("callerid")
 
 
 def discovery_uri(issuer: str) -> str:
     """Where an issuer's configuration is (§4.1)."""
-    return f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
+    return issuer.removesuffix("/") + WELL_KNOWN
 
 
 class Discovery:
     """Fetches the key document that an issuer's configuration names.
 
-    The configuration, from `url`, is kept for its own lifetime, as `lifetime` reads it from the headers, and `stale_if_error`
-    seconds longer while it cannot be had; a key document that is no good has it asked for again. The two share one deadline.
-    The bearer token goes to the origin of `url`, and to no other that the configuration may name.
+    The configuration, from `url`, is believed for its own lifetime, as `lifetime` reads it from the headers, and `stale_if_error`
+    seconds longer while it cannot be had. `renew`, after each fetch, asks for it again: the keys do not wait for that. The
+    bearer token goes to the origin of `url`, and to no other that the configuration may name.
 
     Raises:
         ConfigurationError: as `Fetcher`.
@@ -54,6 +57,11 @@ class Discovery:
         self._keys: Fetcher | None = None
         self._ask_at = self._usable_until = -math.inf
 
+    @property
+    def url(self) -> str:
+        """Where the keys are; before that is known, where that will be said."""
+        return (self._keys or self._configuration).url
+
     def __call__(self) -> tuple[bytes, Mapping[str, str]]:
         """The key document and its headers.
 
@@ -62,7 +70,9 @@ class Discovery:
             KeyDocumentError: when it is no document of usable keys.
         """
         ends_at = time.monotonic() + DEADLINE
-        keys = self._discovered()
+        keys = self._keys
+        if keys is None or self._clock() >= self._usable_until:
+            keys = self._discover()
         try:
             document, headers = keys(ends_at - time.monotonic())
             parse_jwks(document)
@@ -71,21 +81,23 @@ class Discovery:
             raise
         return document, headers
 
-    def _discovered(self) -> Fetcher:
-        now, keys = self._clock(), self._keys
-        if keys is None or now >= self._usable_until:
-            return self._discover(now, DEADLINE)
-        if now >= self._ask_at:
-            self._ask_at = now + ASK_AGAIN
-            with suppress(FetchError):
-                return self._discover(now, PATIENCE)
-        return keys
+    def renew(self) -> bool:
+        """Ask for the configuration again, if it was not a moment ago. Whether it has the keys elsewhere now."""
+        before = self._keys
+        if before is None or self._clock() < self._ask_at:
+            return False
+        try:
+            return self._discover().url != before.url
+        except FetchError as error:
+            _logger.warning("callerid cannot renew the configuration of %s: %s; the last one holds", self._issuer, error)
+            return False
 
-    def _discover(self, now: float, seconds: float) -> Fetcher:
-        document, headers = self._configuration(seconds)
+    def _discover(self) -> Fetcher:
+        now = self._clock()
+        self._ask_at = now + ASK_AGAIN
+        document, headers = self._configuration()
         keys = self._keys = self._named_by(document)
-        self._ask_at = now + self._lifetime(headers)
-        self._usable_until = self._ask_at + self._stale_if_error
+        self._usable_until = now + self._lifetime(headers) + self._stale_if_error
         return keys
 
     def _named_by(self, document: bytes) -> Fetcher:

@@ -29,7 +29,8 @@ __all__ = ["DEADLINE", "MAX_DOCUMENT_BYTES", "MAX_LIFETIME", "MIN_LIFETIME", "Fe
 
 DEADLINE = 5.0  # seconds
 MAX_DOCUMENT_BYTES = 256 * 1024
-ADDRESS_PATIENCE = 0.25  # seconds for an address that is not the last (RFC 8305 §5)
+ADDRESS_PATIENCE = 0.25  # seconds for each address at first, where there are others (RFC 8305 §5)
+MOST_ADDRESSES = 8
 MAX_ANSWER_BYTES = 2 * MAX_DOCUMENT_BYTES  # headers, interim answers and the encoding of chunks included
 MAX_TOKEN_BYTES = 16 * 1024
 MIN_LIFETIME, DEFAULT_LIFETIME, MAX_LIFETIME = 60.0, 600.0, 24 * 3600.0  # seconds
@@ -72,7 +73,7 @@ class Fetcher:
             FetchError: for everything else.
         """
         try:
-            return self._get(_countdown(seconds))
+            return self._get(_countdown(max(seconds, 0.001)))
         except FetchError as error:
             raise FetchError(f"{self.url}: {error}") from None
         except Exception as error:  # noqa: BLE001  (urllib3, ssl, http.client, socket: a fetch must not end its thread)
@@ -148,7 +149,7 @@ def reason_of(error: BaseException) -> str:
         if not inner:
             break
         error = inner[0]
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return "no whole answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
@@ -174,15 +175,17 @@ def _bound(pool: urllib3.HTTPConnectionPool, time_left: _TimeLeft) -> None:
 
 
 def _dial(connection: Any, time_left: _TimeLeft) -> socket.socket:
-    """Connect to the first of the host's addresses that answers: a request may wait, so one that does not is left soon."""
-    addresses = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+    """Connect to one of the host's addresses: a request may wait, so each gets a moment, and only then what time there is."""
+    found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+    addresses = [str(address[0]) for *_, address in found[:MOST_ADDRESSES]]
+    if connection.proxy is None and any(map(hands_out_credentials, addresses)):
+        raise FetchError("its name is that of a link-local or metadata address")
     problem = OSError()
-    for others_left, (*_, (address, *_rest)) in zip(reversed(range(len(addresses))), addresses, strict=True):
-        if connection.proxy is None and hands_out_credentials(str(address)):
-            raise FetchError("its name is that of a link-local or metadata address")
+    attempts = addresses * 2 if len(addresses) > 1 else addresses
+    for others, address in zip(reversed(range(len(attempts))), attempts, strict=True):
+        seconds = ADDRESS_PATIENCE if others >= len(addresses) else time_left() / (others + 1)
         try:
-            seconds = min(time_left(), ADDRESS_PATIENCE) if others_left else time_left()
-            dialled = socket.create_connection((str(address), connection.port), seconds)
+            dialled = socket.create_connection((address, connection.port), min(seconds, time_left()))
         except OSError as error:
             problem = error
         else:

@@ -71,7 +71,10 @@ def parse_pem_map(document: bytes | Mapping[str, Any]) -> KeyList:
     Raises:
         KeyDocumentError: when it is no such object, or not one key in it is usable.
     """
-    entries = json_object(document).items()
+    found = json_object(document)
+    if isinstance(found.get("keys"), list):
+        raise KeyDocumentError("it is a JWK Set, and no map of PEMs; say jwks_uri or jwks_file")
+    entries = found.items()
     return _usable((entry, lambda pair: key_from_pem(*pair)) for entry in entries)
 
 

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 
 from callerid.errors import ConfigurationError
+from callerid.forks import PerProcess
 from callerid.keys.fetch import MAX_DOCUMENT_BYTES
 from callerid.keys.files import read_file
 from callerid.keys.keyset import KeyList
@@ -28,12 +30,15 @@ class StaticKeys:
 
     def __init__(self, keys: KeyList) -> None:
         self._keys = keys
+        self._unknown_kids = 0
 
     def find(self, kid: str | None, alg: str) -> Key:
-        return self._current(kid).select(kid, alg)
+        keys = self._current(kid)
+        self._unknown_kids += not keys.knows(kid)
+        return keys.select(kid, alg)
 
     async def afind(self, kid: str | None, alg: str) -> Key:
-        return self._current(kid).select(kid, alg)
+        return self.find(kid, alg)
 
     def holds(self, key: Key) -> bool:
         return key in self._current()
@@ -48,7 +53,7 @@ class StaticKeys:
             last_error=None,
             fetches=0,
             failures=0,
-            unknown_kids=0,
+            unknown_kids=self._unknown_kids,
         )
 
     def refresh(self) -> None:
@@ -75,6 +80,7 @@ class FileKeys(StaticKeys):
 
     def __init__(self, path: PathLike, parse: Callable[[bytes], KeyList], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._parse, self._clock = os.fspath(path), parse, clock
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._problem: str | None = None
         self._fetches = self._failures = 0
         self._warn_at = float("-inf")
@@ -96,14 +102,15 @@ class FileKeys(StaticKeys):
             last_error=self._problem,
             fetches=self._fetches,
             failures=self._failures,
-            unknown_kids=0,
+            unknown_kids=self._unknown_kids,
         )
 
     def _current(self, kid: str | None = None) -> KeyList:
         now = self._clock()
         if now >= self._look_at or not self._keys.knows(kid):
-            self._look_at = now + LOOK_AGAIN
-            self._look(now)
+            with self._lock():
+                self._look_at = now + LOOK_AGAIN
+                self._look(now)
         return self._keys
 
     def _look(self, now: float) -> None:

@@ -27,6 +27,7 @@ FIRST_BACK_OFF = 1.0
 COLD_BACK_OFF = 4.5  # the most, while no key is usable: with the fetch itself, keys are here within 5 s of the endpoint
 WARM_BACK_OFF = 60.0
 LOST_AFTER = 5.5  # seconds, more than a fetch may take: the process stood still under it, or its name server hangs
+MOST_RUNNING = 3  # given up or not: each holds a thread
 REMEMBERED_KIDS = 1024
 
 _UNIFORM = random.SystemRandom().uniform  # not the application's: it may seed that one alike in every process
@@ -56,6 +57,7 @@ class KeyMachine:
         self._fetched_at = self._refresh_at = self._fresh_until = self._usable_until = -math.inf
         self.begun: int = 0
         self._in_flight = False
+        self._running = 0  # those that were given up included
         self._began_at = -math.inf
         self.problem: str | None = None
         self._failures = self._failures_ever = self._unknown_kids = 0
@@ -75,10 +77,13 @@ class KeyMachine:
         """What an outage means for requests."""
         if not self.usable(now):
             return "tokens are answered 503"
-        return f"the last good keys serve on, for at most {math.ceil((self._usable_until - now) / 60)} minutes"
+        hours, minutes = divmod(math.ceil((self._usable_until - now) / 60), 60)
+        return f"the last good keys serve on, for at most {hours} h {minutes} min"
 
     def due(self) -> float:
         """When the next fetch should begin; while one runs, when that one is given up."""
+        if self._running >= MOST_RUNNING:
+            return math.inf
         due = min(self._scheduled, self._unknown_kid_fetch_at) if self._sought else self._scheduled
         return max(due, self._began_at + LOST_AFTER + self._back_off(COLD_BACK_OFF)) if self._in_flight else due
 
@@ -90,11 +95,13 @@ class KeyMachine:
             self._fail("no answer, nor an end of the attempt")
         self._in_flight, self._began_at = True, now
         self._sought.clear()
+        self._running += 1
         self.begun += 1
         return self.begun
 
     def succeeded(self, number: int, keys: KeyList, lifetime: float) -> None:
         """It brought keys, good for `lifetime` seconds from its start."""
+        self._running -= 1
         if number != self.begun:
             return
         self.keys, self._fetched_at = keys, self._began_at
@@ -106,6 +113,7 @@ class KeyMachine:
 
     def failed(self, number: int, now: float, problem: str) -> None:
         """It brought nothing; what is at hand stays."""
+        self._running -= 1
         if number != self.begun:
             return
         self._in_flight = False
@@ -115,8 +123,13 @@ class KeyMachine:
         cold = self._began_at + jitter * self._back_off(COLD_BACK_OFF)  # while nobody is served, one that hung is followed at once
         self._retry_at = min(warm, max(cold, self._usable_until))
 
+    def outdated(self) -> None:
+        """There are other keys to be had."""
+        self._refresh_at = -math.inf
+
     def abandoned(self) -> None:
         """The process forked: the fetch that ran is the parent's, and so is what it took from the budget."""
+        self._running = 0
         if self._in_flight:
             self._in_flight, self._unknown_kid_fetch_at = False, -math.inf
 
@@ -178,20 +191,21 @@ class KeyMachine:
 
     def _without_keys(self, now: float, patience: float, arrival: Arrival) -> WaitUntil:
         if not self._in_flight and now < self._retry_at:
-            raise self._unavailable(now, self._retry_at)
+            raise _unavailable("there are no keys that may verify", now, self._retry_at)
         return self._wait(now, patience, arrival)
 
     def _wait(self, now: float, patience: float, arrival: Arrival) -> WaitUntil:
         runs = self._in_flight and now < self.due()
         until = patience + min(self._began_at if runs else now, arrival.time)
         if now >= until:
-            raise self._unavailable(now, now)
+            raise _unavailable("no answer yet from the key endpoint", now, now)
         return WaitUntil(until)
 
     def _verdict(self, now: float) -> Refused:
         """On a kid that is unknown: no fetch is to be had now, or the one that was has ended, and the last one's word stands."""
         if self._failures:
-            return self._unavailable(now, min(self._scheduled, self._unknown_kid_fetch_at))
+            next_attempt = min(self._scheduled, self._unknown_kid_fetch_at)
+            return _unavailable("no key has this kid, and the key endpoint fails, so it may be new", now, next_attempt)
         self._unknown_kids += 1
         return refusal("unknown_key", "no key has this kid, and the key endpoint was asked a moment ago")
 
@@ -200,7 +214,6 @@ class KeyMachine:
         if len(self._sought) > REMEMBERED_KIDS:
             self._sought.popitem(last=False)
 
-    @staticmethod
-    def _unavailable(now: float, next_attempt: float) -> Refused:
-        seconds = math.ceil(max(1.0, next_attempt - now))
-        return refusal("keys_unavailable", "no answer from the key endpoint that would decide", retry_after=seconds)
+
+def _unavailable(note: str, now: float, next_attempt: float) -> Refused:
+    return refusal("keys_unavailable", note, retry_after=math.ceil(max(1.0, next_attempt - now)))

@@ -41,7 +41,8 @@ class RemoteKeys:
     """The keys of one issuer, fetched from its endpoint.
 
     `fetch` returns a document and its headers, `parse` makes keys of it, `lifetime` reads the headers: all three may fail.
-    `source` is what the log calls them.
+    `renew` is called after each fetch, when nobody waits, and says whether another should follow. `source` is what the log calls
+    the keys.
     """
 
     def __init__(
@@ -51,14 +52,16 @@ class RemoteKeys:
         lifetime: Callable[[Mapping[str, str]], float],
         *,
         stale_if_error: float,
+        renew: Callable[[], bool] = lambda: False,
         source: str = "keys",
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._fetch, self._parse, self._lifetime = fetch, parse, lifetime
-        self._source = source
+        self._renew, self._source = renew, source
         self._clock = clock or SuspendAwareClock()
         self._machine = KeyMachine(stale_if_error=stale_if_error)
         self._warn_at = float("-inf")
+        self._warned = False  # of an outage that goes on
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._ended: Signal | None = None  # of the fetch that somebody waits for
         renew_after_fork(self)
@@ -177,20 +180,24 @@ class RemoteKeys:
             loaded = self._load()
         finally:
             self._end(number, loaded)
+        if self._renew():
+            with self._lock():
+                self._machine.outdated()
 
     def _load(self) -> tuple[KeyList, float] | str:
         """The keys and their lifetime, or what was wrong."""
         try:
             document, headers = self._fetch()
             return self._parse(document), self._lifetime(headers)
-        except (FetchError, KeyDocumentError) as error:
+        except FetchError as error:
             return str(error)
+        except KeyDocumentError as error:
+            return f"{getattr(self._fetch, 'url', 'the document')}: {error}"
         except Exception as error:  # noqa: BLE001  (whatever it is, the thread that fetches must live)
             return f"unexpected {type(error).__name__}"
 
     def _end(self, number: int, loaded: tuple[KeyList, float] | str) -> None:
         with self._lock():
-            failed_before = self._machine.problem is not None
             if isinstance(loaded, str):
                 self._machine.failed(number, self._clock(), loaded)
             else:
@@ -198,21 +205,21 @@ class RemoteKeys:
             ended, self._ended = self._ended, None
         if ended is not None:
             ended.set()
-        if failed_before and self._machine.problem is None:
-            _log(logging.INFO, f"callerid fetches {self._source} again")
-        elif warn := self._warning():
+        if warn := self._warning():
             warn()
 
     def _warning(self) -> Callable[[], None] | None:
-        """What the operator should read now: at once that an outage begins, and each minute that it goes on."""
-        now, machine = self._clock(), self._machine
-        if machine.problem is None or now < self._warn_at:
+        """What the operator should read now: at once that an outage begins, each minute that it goes on, and that it has ended."""
+        now, problem = self._clock(), self._machine.problem
+        if problem is None and self._warned:
+            self._warned = False
+            return partial(_warn, f"callerid fetches {self._source} again")
+        if problem is None or now < self._warn_at:
             return None
-        self._warn_at = now + REMINDER
-        text = f"callerid cannot fetch {self._source}: {machine.problem}; {machine.outlook(now)}"
-        return lambda: _log(logging.WARNING, text)
+        self._warn_at, self._warned = now + REMINDER, True
+        return partial(_warn, f"callerid cannot fetch {self._source}: {problem}; {self._machine.outlook(now)}")
 
 
-def _log(level: int, text: str) -> None:
+def _warn(text: str) -> None:
     with contextlib.suppress(Exception):  # a handler may fail, and the thread that fetches must live
-        _logger.log(level, "%s", text)
+        _logger.warning("%s", text)
