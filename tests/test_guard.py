@@ -19,8 +19,8 @@ from callerid.issuers import GOOGLE
 from callerid.keys.keyset import KeyList, parse_jwks
 from callerid.keys.local import StaticKeys
 from callerid.testing import FakeIssuer
-from tests.adapters.support import Gate, check_prefetch
-from tests.keys import Endpoint, answer, eventually
+from tests.adapters.support import check_prefetch
+from tests.keys import Endpoint, Gate, answer, eventually, keys_of
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, complains, named, reason, refuses
 
 ROUTES = [
@@ -337,7 +337,7 @@ class TestAWarmUp:
         assert "rotating" not in raised.value.body.decode()
 
     def test_without_any_time_says_that_there_is_no_answer_yet(self, warm_up: WarmUp, rotating: FakeIssuer) -> None:
-        with Gate(rotating) as gate, Endpoint(gate) as endpoint, pytest.raises(KeysUnavailable) as raised:
+        with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint, pytest.raises(KeysUnavailable) as raised:
             warm_up(build(google(jwks_uri=endpoint.url)), 0)
         assert raised.value.__notes__ == [f"keys of {GOOGLE}: no answer yet"]
 
@@ -376,7 +376,7 @@ def test_a_warm_up_never_blocks_the_loop_and_can_be_cancelled(rotating: FakeIssu
             async with asyncio.timeout(0.05):
                 await build(google(jwks_uri=endpoint.url)).awarm_up()
 
-    with Gate(rotating) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         asyncio.run(main())
 
 

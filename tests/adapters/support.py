@@ -1,14 +1,12 @@
 """What the tests of shells and adapters share: a Guard over the session's issuer, its tokens, an in-process client, a server."""
 
 import asyncio
-import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import uvicorn
@@ -16,7 +14,7 @@ import uvicorn
 from callerid import Guard, google
 from callerid.issuers import GOOGLE
 from callerid.testing import FakeIssuer
-from tests.keys import Endpoint, answer, send
+from tests.keys import Endpoint, Gate, keys_of, send
 from tests.support import ANA, AUDIENCE, LOGIN
 
 SERVERLESS = "X-Serverless-Authorization"
@@ -30,30 +28,9 @@ def guard_for(issuer: FakeIssuer, *, callers: Iterable[str] = (LOGIN, ANA), **op
     return Guard(audience=AUDIENCE, callers=callers, issuers=[google(keys=issuer.jwks())], **options)
 
 
-class Gate:
-    """A key endpoint's script: it hangs until it is opened, at the end of its context at the latest, and then serves."""
-
-    def __init__(self, issuer: FakeIssuer) -> None:
-        self._issuer = issuer
-        self._open = threading.Event()
-
-    def __call__(self, connection: socket.socket) -> None:
-        self._open.wait()
-        connection.sendall(answer(json.dumps(self._issuer.jwks()).encode()))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self.open()
-
-    def open(self) -> None:
-        self._open.set()
-
-
 def check_prefetch(begin: Callable[[Guard], object]) -> None:
     """See that this begins to fetch a Guard's keys, once and in the background, and neither waits nor fails."""
-    with FakeIssuer() as issuer, Gate(issuer) as gate, Endpoint(gate) as endpoint:
+    with FakeIssuer() as issuer, Gate(keys_of(issuer)) as gate, Endpoint(gate) as endpoint:
         guard = _fetching_guard(endpoint.url)
         begin(guard)
         wait_until(lambda: bool(endpoint.requests))

@@ -14,9 +14,8 @@ import pytest
 from sample_apps.demo.stage import HOME
 
 from callerid.testing import FakeIssuer
-from tests.adapters.support import Gate
 from tests.contract.processes import ALGORITHM, Server, environment, serving
-from tests.keys import Endpoint, Script, answer, eventually, hang
+from tests.keys import Endpoint, Gate, Script, answer, eventually, hang, keys_of
 from tests.keys.test_fetch import LOOPBACK, Authority
 from tests.stacks import clean_environment, without_coverage
 from tests.support import AUDIENCE, LOGIN, named
@@ -212,7 +211,11 @@ class TestOneThread:
     def test_that_hangs_holds_up_no_other_issuer_and_one_is_left_in_the_end(
         self, tmp_path: Path, rotating: FakeIssuer, command: list[str]
     ) -> None:
-        with Gate(rotating) as gate, Endpoint(gate) as slow, FakeIssuer("https://prompt.example", algorithm=ALGORITHM) as prompt:
+        with (
+            Gate(keys_of(rotating)) as gate,
+            Endpoint(gate) as slow,
+            FakeIssuer("https://prompt.example", algorithm=ALGORITHM) as prompt,
+        ):
             rotating.issuer = "https://slow.example"
             with serving(tmp_path, policy(tmp_path, slow=slow.url, prompt=prompt.jwks_uri), *command) as server:
                 assert server.get("/healthz").status == 200

@@ -1,6 +1,7 @@
 """What the tests of this room share: a loopback endpoint that answers exactly as a test wants."""
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -9,7 +10,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Endpoint", "Script", "answer", "eventually", "hang", "send"]
+from callerid.testing import FakeIssuer
+
+__all__ = ["Endpoint", "Gate", "Script", "answer", "eventually", "hang", "send", "keys_of"]
 
 Script = Callable[[socket.socket], None]
 
@@ -66,6 +69,33 @@ def send(*pieces: bytes) -> Script:
 def hang(connection: socket.socket) -> None:
     """A script that says nothing until the client hangs up."""
     connection.recv(1)
+
+
+class Gate:
+    """A script that answers once it is opened, at the end of its context at the latest."""
+
+    def __init__(self, response: bytes) -> None:
+        self._open = threading.Event()
+        self._response = response
+
+    def __call__(self, connection: socket.socket) -> None:
+        self._open.wait()
+        connection.sendall(self._response)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """Answer whoever waits, and from now on everybody at once."""
+        self._open.set()
+
+
+def keys_of(issuer: FakeIssuer) -> bytes:
+    """The response of an endpoint with an issuer's keys."""
+    return answer(json.dumps(issuer.jwks()).encode(), "Cache-Control: max-age=1000")
 
 
 def eventually(condition: Callable[[], object]) -> None:

@@ -1,7 +1,6 @@
 """The runner around the machine: the thread that fetches, and everybody who waits for it."""
 
 import asyncio
-import json
 import logging
 import math
 import os
@@ -27,7 +26,7 @@ from callerid.keys.keyset import KeyDocumentError, parse_jwks
 from callerid.keys.material import Key
 from callerid.keys.remote import RemoteKeys
 from callerid.testing import FakeIssuer
-from tests.keys import Endpoint, answer, eventually, hang, send
+from tests.keys import Endpoint, Gate, eventually, hang, keys_of, send
 from tests.support import AUDIENCE, LOGIN, Clock
 
 ALG = "ES256"
@@ -42,10 +41,6 @@ def rotating() -> Iterator[FakeIssuer]:
 
 def remote(url: str, clock: Callable[[], float] | None = None, *, stale_if_error: float = 3600, source: str = "keys") -> RemoteKeys:
     return RemoteKeys(Fetcher(url), parse_jwks, lifetime_of, stale_if_error=stale_if_error, source=source, clock=clock)
-
-
-def serving(issuer: FakeIssuer) -> bytes:
-    return answer(json.dumps(issuer.jwks()).encode(), "Cache-Control: max-age=1000")
 
 
 def find_in_thread(keys: RemoteKeys, kid: str) -> Key:
@@ -80,27 +75,6 @@ warm_in_every_world = pytest.mark.parametrize("warm_up", [warm_up_in_thread, war
 on_both_loops = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
-class Gate:
-    """An endpoint's script that answers once it is opened."""
-
-    def __init__(self, response: bytes) -> None:
-        self._open = threading.Event()
-        self._response = response
-
-    def __call__(self, connection: Any) -> None:
-        self._open.wait()
-        connection.sendall(self._response)
-
-    def __enter__(self) -> "Gate":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.open()
-
-    def open(self) -> None:
-        self._open.set()
-
-
 def refused(find: Find, keys: RemoteKeys, kid: str) -> tuple[str, int | None]:
     with pytest.raises((Unauthenticated, KeysUnavailable)) as raised:
         find(keys, kid)
@@ -123,7 +97,7 @@ def test_a_hundred_cold_lookups_of_threads_and_tasks_make_one_fetch(rotating: Fa
         waiting.wait()
         return await asyncio.gather(*tasks)
 
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint, ThreadPoolExecutor(51) as pool:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint, ThreadPoolExecutor(51) as pool:
         keys = remote(endpoint.url, clock)
         found = [pool.submit(find_after_the_others) for _ in range(50)]
         found_by_tasks = pool.submit(asyncio.run, fifty_tasks())
@@ -175,7 +149,7 @@ def test_a_kid_that_a_failed_fetch_would_decide_about_is_503(find: Find, rotatin
 
 
 def test_threads_wait_two_seconds_for_the_first_keys_and_tasks_five(rotating: FakeIssuer, clock: Clock) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         keys = remote(endpoint.url, clock)
         keys.refresh()
         eventually(lambda: endpoint.requests)
@@ -191,7 +165,7 @@ def test_threads_wait_two_seconds_for_the_first_keys_and_tasks_five(rotating: Fa
 def test_known_keys_are_served_while_a_refresh_hangs_and_strangers_do_not_wait_for_it(
     find: Find, rotating: FakeIssuer, clock: Clock
 ) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(send(serving(rotating))) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(send(keys_of(rotating))) as endpoint:
         keys = remote(endpoint.url, clock)
         key = find(keys, rotating.kid)
         endpoint.script = gate
@@ -219,7 +193,7 @@ def test_a_cancelled_waiter_cancels_neither_the_fetch_nor_another_waiter(backend
             cancelled.cancel_scope.cancel()
             others.start_soon(anyio.to_thread.run_sync, gate.open)
 
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         keys = remote(endpoint.url, clock)
         anyio.run(cancel_a_waiter, backend=backend)
         assert [key.kid for key in found] == [rotating.kid]
@@ -228,7 +202,7 @@ def test_a_cancelled_waiter_cancels_neither_the_fetch_nor_another_waiter(backend
 
 @in_every_world
 def test_a_hanging_issuer_delays_no_others_first_load_rotation_or_refresh(find: Find, rotating: FakeIssuer, clock: Clock) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         hanging, keys = remote(endpoint.url), remote(rotating.jwks_uri, clock)
         hanging.refresh()
         eventually(lambda: endpoint.requests)
@@ -242,12 +216,12 @@ def test_a_hanging_issuer_delays_no_others_first_load_rotation_or_refresh(find: 
 
 
 def test_a_fetch_that_does_not_end_is_given_up_and_its_late_answer_ignored(rotating: FakeIssuer, clock: Clock) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         keys = remote(endpoint.url, clock)
         keys.refresh()
         eventually(lambda: endpoint.requests)
         rotating.rotate()
-        endpoint.script = send(serving(rotating))
+        endpoint.script = send(keys_of(rotating))
         clock.advance(15)
         assert keys.find(rotating.kid, ALG).kid == rotating.kid
         gate.open()
@@ -388,7 +362,7 @@ def test_a_prefetch_makes_the_first_request_wait_less(rotating: FakeIssuer) -> N
 
 
 def test_nobody_holds_a_discarded_key_set_when_its_fetch_has_ended(rotating: FakeIssuer, clock: Clock) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         warm, cold = remote(rotating.jwks_uri, clock), remote(endpoint.url, clock)
         warm.find(rotating.kid, ALG)
         cold.refresh()
@@ -477,7 +451,7 @@ def test_a_warm_up_ends_when_there_are_keys_and_makes_one_fetch(warm_up: WarmUp,
 
 @warm_in_every_world
 def test_a_warm_up_waits_for_the_fetch_that_runs(warm_up: WarmUp, rotating: FakeIssuer, clock: Clock) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint, ThreadPoolExecutor(1) as pool:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint, ThreadPoolExecutor(1) as pool:
         keys = remote(endpoint.url, clock)
         keys.refresh()
         eventually(lambda: endpoint.requests)
@@ -519,7 +493,7 @@ def test_a_warm_up_says_what_is_wrong_when_its_time_is_over(warm_up: WarmUp, rot
 
 @warm_in_every_world
 def test_a_warm_up_whose_time_is_over_leaves_the_fetch_alone(warm_up: WarmUp, rotating: FakeIssuer) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         keys = remote(endpoint.url)
         keys.refresh()
         eventually(lambda: endpoint.requests)
@@ -537,7 +511,7 @@ def test_a_cancelled_warm_up_leaves_the_fetch_alone(backend: str, rotating: Fake
             await anyio.to_thread.run_sync(eventually, lambda: endpoint.requests)
             cancelled.cancel_scope.cancel()
 
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         keys = remote(endpoint.url, clock)
         anyio.run(cancel_a_warm_up, backend=backend)
         gate.open()
@@ -751,7 +725,7 @@ def test_a_forked_child_has_the_keys_and_fetches_a_rotated_one_by_itself(rotatin
 
 
 def test_a_forked_child_does_not_wait_for_its_parents_fetch(rotating: FakeIssuer) -> None:
-    with Gate(serving(rotating)) as gate, Endpoint(gate) as endpoint:
+    with Gate(keys_of(rotating)) as gate, Endpoint(gate) as endpoint:
         with forking(
             endpoint.url,
             rotating.kid,
@@ -759,7 +733,7 @@ def test_a_forked_child_does_not_wait_for_its_parents_fetch(rotating: FakeIssuer
             after='assert keys.find(kid, "ES256").kid == kid',
         ) as expect:
             eventually(lambda: endpoint.requests)
-            endpoint.script = send(serving(rotating))
+            endpoint.script = send(keys_of(rotating))
             expect("begun")
             expect("child is done")
         assert len(endpoint.requests) == 2
