@@ -142,7 +142,7 @@ class Issuer:
         discovery = Discovery(
             self.discovery_uri, self.issuer, lifetime=self._lifetime, stale_if_error=self.stale_if_error, **endpoint
         )
-        return RemoteKeys(discovery, parse, self._lifetime, renew=discovery.renew, **keys)
+        return RemoteKeys(discovery, parse, self._lifetime, follow_up=discovery.renew, **keys)
 
     def _lifetime(self, headers: Mapping[str, str]) -> float:
         return min(lifetime_of(headers), self.max_key_age)

@@ -316,7 +316,7 @@ def test_a_slow_configuration_that_names_another_place_has_the_keys_fetched_from
     keys = answer(json.dumps(issuer.jwks()).encode(), "Cache-Control: max-age=86400")
     provider.pages |= {"/jwks": send(keys), "/new": send(answer(KEYS))}
     discovery = provider.discovery(clock=clock)
-    remote = RemoteKeys(discovery, parse_jwks, lifetime_of, stale_if_error=0, renew=discovery.renew, clock=clock)
+    remote = RemoteKeys(discovery, parse_jwks, lifetime_of, stale_if_error=0, follow_up=discovery.renew, clock=clock)
     withdrawn = remote.find(issuer.kid, "RS256")
     provider.configure(jwks_uri=f"{provider.origin}/new")
     provider.break_with(slowly(provider.pages[CONFIGURATION]))

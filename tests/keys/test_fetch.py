@@ -473,6 +473,14 @@ def test_the_bearer_token_follows_no_redirect(tmp_path: Path) -> None:
     assert elsewhere.requests == []
 
 
+def test_a_token_file_that_is_no_file_or_too_large_is_told_as_that(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "large", b"a" * (16 * 1024 + 1))
+    for name, problem in [("pipe", "it is no regular file"), ("large", "it holds more than 16384 bytes")]:
+        with complains("bearer_token_file", problem):
+            Fetcher("https://issuer.example/jwks", bearer_token_file=tmp_path / name)
+
+
 # Where it goes
 
 FETCH = """

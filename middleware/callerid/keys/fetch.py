@@ -21,7 +21,7 @@ from urllib3.util import parse_url
 
 from callerid.bearer import B64TOKEN
 from callerid.errors import ConfigurationError
-from callerid.keys.files import read_file
+from callerid.keys.files import read_file, why_unread
 from callerid.keys.url import checked_url, hands_out_credentials, proxy_for
 from callerid.options import PathLike
 
@@ -121,7 +121,7 @@ class Fetcher:
         try:
             token = read_file(self._bearer_token_file, MAX_TOKEN_BYTES).decode("ascii").strip()
         except (OSError, ValueError) as error:
-            problem = "it is no text in ASCII" if isinstance(error, UnicodeError) else reason_of(error)
+            problem = "it is no text in ASCII" if isinstance(error, UnicodeError) else why_unread(error)
             raise FetchError(f"bearer_token_file {self._bearer_token_file!r} cannot be read: {problem}") from None
         if not B64TOKEN.fullmatch(token):
             raise FetchError(f"bearer_token_file {self._bearer_token_file!r} holds no bearer token")

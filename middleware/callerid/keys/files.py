@@ -5,7 +5,7 @@ import stat
 
 from callerid.options import PathLike
 
-__all__ = ["read_file"]
+__all__ = ["read_file", "why_unread"]
 
 
 def read_file(path: PathLike, most: int) -> bytes:
@@ -22,3 +22,8 @@ def read_file(path: PathLike, most: int) -> bytes:
     if len(content) > most:
         raise ValueError(f"it holds more than {most} bytes")
     return content
+
+
+def why_unread(error: OSError | ValueError) -> str:
+    """What `read_file`, or whoever made something of the content, had to say; nothing of the content."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from callerid.errors import ConfigurationError
 from callerid.forks import PerProcess
 from callerid.keys.fetch import MAX_DOCUMENT_BYTES
-from callerid.keys.files import read_file
+from callerid.keys.files import read_file, why_unread
 from callerid.keys.keyset import KeyList
 from callerid.keys.material import Key
 from callerid.keys.status import KeyStatus
@@ -89,7 +89,7 @@ class FileKeys(StaticKeys):
             self._document = self._read()
             super().__init__(parse(self._document))
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"key file {self._path!r}: {_reason(error)}") from None
+            raise ConfigurationError(f"key file {self._path!r}: {why_unread(error)}") from None
 
     def status(self) -> KeyStatus:
         keys, now = self._current(), self._clock()
@@ -122,7 +122,7 @@ class FileKeys(StaticKeys):
                 self._keys, self._read_at, self._problem = self._parse(self._document), now, None
         except (OSError, ValueError) as error:
             self._failures += 1
-            self._problem = _reason(error)
+            self._problem = why_unread(error)
         if self._problem is not None and now >= self._warn_at:
             self._warn_at = now + REMINDER
             _logger.warning("callerid cannot read the key file %r: %s; the last good keys serve on", self._path, self._problem)
@@ -130,7 +130,3 @@ class FileKeys(StaticKeys):
     def _read(self) -> bytes:
         self._fetches += 1
         return read_file(self._path, MAX_DOCUMENT_BYTES)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -41,8 +41,8 @@ class RemoteKeys:
     """The keys of one issuer, fetched from its endpoint.
 
     `fetch` returns a document and its headers, `parse` makes keys of it, `lifetime` reads the headers: all three may fail.
-    `renew` is called after each fetch, when nobody waits, and says whether another should follow. `source` is what the log calls
-    the keys.
+    `follow_up` is called after each fetch, when nobody waits, and says whether another should follow. `source` is what the log
+    calls the keys.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class RemoteKeys:
         lifetime: Callable[[Mapping[str, str]], float],
         *,
         stale_if_error: float,
-        renew: Callable[[], bool] = lambda: False,
+        follow_up: Callable[[], bool] = lambda: False,
         source: str = "keys",
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._fetch, self._parse, self._lifetime = fetch, parse, lifetime
-        self._renew, self._source = renew, source
+        self._follow_up, self._source = follow_up, source
         self._clock = clock or SuspendAwareClock()
         self._machine = KeyMachine(stale_if_error=stale_if_error)
         self._warn_at = float("-inf")
@@ -180,7 +180,7 @@ class RemoteKeys:
             loaded = self._load()
         finally:
             self._end(number, loaded)
-        if self._renew():
+        if self._follow_up():
             with self._lock():
                 self._machine.outdated()
 
