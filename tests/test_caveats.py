@@ -6,11 +6,12 @@ from typing import Any
 import certifi
 import pytest
 
-from callerid import Guard, Issuer, Route, google
+from callerid import Guard, Issuer, Route, firebase, github_actions, gitlab_ci, google, google_chat, iap, service_account
 from callerid.testing import FakeIssuer
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, named
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
+GITHUB = "https://token.actions.githubusercontent.com"
 IDP_ISSUER = Issuer(IDP, jwks_uri=KEYS, email_domains=["example.com"])
 WORLD, WIDER = "the whole world", "all other methods fall to"
 ON_CLOUD_RUN = {"K_SERVICE": "user-profiles"}
@@ -71,6 +72,51 @@ def editors(path: str, *methods: str) -> Route:
         # Whom it admits
         ("allUsers in callers", {"callers": ["allUsers"]}, [f"callers: allUsers opens whatever no other route says to {WORLD}"]),
         ("allUsers on all paths", {"routes": [everybody("/**")]}, ["routes: /**: allUsers opens"]),
+        (
+            "allUsers on a subtree",
+            {"routes": [everybody("/static/**")]},
+            [f"routes: /static/**: allUsers opens everything below to {WORLD}; this relies on nothing private"],
+        ),
+        *(
+            (
+                f"allAuthenticatedUsers of {name}",
+                {"issuers": [issuer], "callers": ["allAuthenticatedUsers"], "audience": None},
+                [f"callers: admits everybody to whom {issuer.issuer} gives a token: {WORLD}"],
+            )
+            for name, issuer in (
+                ("Firebase", firebase("shop")),
+                ("GitHub Actions", github_actions(audience="a")),
+                ("GitLab CI", gitlab_ci(audience="a")),
+            )
+        ),
+        (
+            "allAuthenticatedUsers of an issuer that is believed as Google is",
+            {"issuers": [Issuer(IDP, jwks_uri=KEYS, has_google_email_authority=True)], "callers": ["allAuthenticatedUsers"]},
+            [f"callers: admits everybody to whom {IDP} gives a token: {WORLD}", "is believed for every e-mail address"],
+        ),
+        *(
+            (
+                f"keys of {name} from elsewhere",
+                {"issuers": [issuer], "callers": [f"principal:{issuer.issuer}/x"], "audience": None},
+                [f"issuers: keys for {issuer.issuer}'s tokens come from idp.example; who controls it can be any caller"],
+            )
+            for name, issuer in (
+                ("IAP", iap(audience="a", jwks_uri=KEYS)),
+                ("Firebase", firebase("shop", jwks_uri=KEYS)),
+                ("Google Chat", google_chat(audience="123", jwks_uri=KEYS)),
+                ("an account", service_account("batch@shop.iam.gserviceaccount.com", audience="a", jwks_uri=KEYS)),
+                ("GitHub Actions", github_actions(audience="a", jwks_uri=KEYS)),
+                ("GitLab CI", gitlab_ci(audience="a", jwks_uri=KEYS)),
+            )
+        ),
+        (
+            "an account of Google's that signs for itself",
+            {
+                "issuers": [google(audience="a"), service_account("login@shop.iam.gserviceaccount.com", audience="a")],
+                "audience": None,
+            },
+            ["callers: serviceAccount:login@shop.iam.gserviceaccount.com is for Google's tokens only", "are principal:login@"],
+        ),
         ("allUsers on all paths, one method", {"routes": [everybody("/**", "GET")]}, ["routes: GET,HEAD /**: allUsers opens"]),
         (
             "allAuthenticatedUsers",
@@ -151,7 +197,14 @@ def test_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, A
             "Google beside another issuer",
             {"issuers": [google(audience="a"), Issuer(IDP, jwks_uri=KEYS, audience="a")], "audience": None},
         ),
-        ("public route", {"routes": [everybody("/healthz"), everybody("/static/**")]}),
+        ("public route", {"routes": [everybody("/healthz"), everybody("/profiles/{id}")]}),
+        ("a subtree that is guarded", {"routes": [editors("/admin/**")]}),
+        ("IAP and whom it lets through", {"issuers": [iap()], "callers": ["allAuthenticatedUsers"]}),
+        (
+            "Chat and nobody else",
+            {"issuers": [google_chat(audience="https://x")], "callers": ["allAuthenticatedUsers"], "audience": None},
+        ),
+        ("keys of GitHub's", {"issuers": [github_actions()], "callers": [f"principal:{GITHUB}/repo:shop/x:ref:refs/heads/main"]}),
         ("public to read, guarded else", {"routes": [everybody("/a", "GET")]}),
         ("methods left to narrower callers", {"routes": [Route("/a", callers=[LOGIN, SEARCH], methods=["PUT"])]}),
         ("methods left to a narrower route", {"routes": [everybody("/a", "PUT"), editors("/{x}")]}),

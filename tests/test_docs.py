@@ -1,5 +1,6 @@
 """The documents say what is true: their examples run, their tables are complete, their links lead somewhere."""
 
+import base64
 import inspect
 import json
 import logging
@@ -19,11 +20,12 @@ from sample_apps.demo.stage import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callerid import Guard, Issuer, KeyStatus, errors, members, settings
+from callerid import Guard, GuardStatus, Issuer, errors, members, settings
 from callerid.testing import FakeIssuer
 from tests.contract.wire import Headers, exchange
 from tests.keys import Endpoint, answer
 from tests.keys.test_fetch import Authority
+from tests.senders import GOOGLES, KINDS, Kind, of_account, of_google
 from tests.support import ANA, LOGIN, STRANGER, refuses
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +74,26 @@ HEALTH = [(NOBODY, "GET /healthz", 200), (NOBODY, "GET /nowhere", 401)]
 STREAM = [(ANA, "GET /export", 200), (NOBODY, "GET /export", 401)]
 WEBSOCKET = [(LOGIN, "WS /events", 101), (NOBODY, "WS /events", 401)]
 
+REVOKED = "107517467455664443765"
+GCLOUD = "32555940559.apps.googleusercontent.com"
+
+# The senders of the page on them: what each sends, as it is known to send it.
+SENT = GOOGLES | KINDS | {
+    "a node of another project": of_account(AUDIENCE, google={"compute_engine": {"project_id": "other"}}),
+    "gcloud": of_google(ANA, GCLOUD, email="ana@example.com", hd="example.com", azp=GCLOUD, at_hash="nU3z", sub="106"),
+    "the gateway": of_account(AUDIENCE),
+    "a revoked account": of_google(f"principal:https://accounts.google.com/{REVOKED}", AUDIENCE, azp=REVOKED, sub=REVOKED),
+    "a GKE pod": Kind(
+        KINDS["Kubernetes"].profile,
+        KINDS["Kubernetes"].claims | {"iss": "https://container.googleapis.com/v1/projects/shop/locations/europe-west1/clusters/main"},
+        KINDS["Kubernetes"].member,
+        header={"typ": None},
+    ),
+}  # fmt: skip
+SENDERS_READ = [(NOBODY, "GET /profiles/7", 401), (STRANGER, "GET /profiles/7", 403)]
+PUSH = "POST /pubsub/push"
+PUSHES = [("Pub/Sub push", PUSH, 204), ("metadata server, full", PUSH, 204), (LOGIN, PUSH, 403), ("later", PUSH, 503)]
+
 # How each example that serves is started; who then asks for what, and gets which status.
 SERVED = {
     "README.md 1": (UVICORN, [*ONLY_CALLERS, (ANA, "GET /profiles/7", 403), (NOBODY, "GET /docs", 401)]),
@@ -101,24 +123,99 @@ SERVED = {
     "asgi-and-wsgi.md 7": (UVICORN, ONLY_CALLERS),
     "keys.md 1": (UVICORN, [*HEALTH, (NOBODY, "GET /readyz", 200), (NOBODY, "GET /keys", 401)]),
 }
+SENDERS = {
+    "senders.md 1": (
+        UVICORN,
+        [
+            ("metadata server, full", "GET /profiles/7", 200),
+            ("a node of another project", "GET /profiles/7", 401),
+            ("Workflows", "GET /profiles/7", 401),
+            *SENDERS_READ[:1],
+        ],
+    ),
+    "senders.md 2": (UVICORN, [*PUSHES, ("Cloud Tasks", PUSH, 401)]),
+    "django.md 5": (DJANGO, [*PUSHES, (NOBODY, PUSH, 401)]),
+    "senders.md 3": (
+        GUNICORN,
+        [
+            ("Cloud Tasks", "POST /tasks/resize?size=2", 204),
+            ("Cloud Scheduler", "POST /jobs/nightly", 204),
+            ("Pub/Sub push", "POST /jobs/nightly", 401),
+            (LOGIN, "POST /jobs/nightly", 403),
+            (NOBODY, "POST /tasks/resize", 401),
+        ],
+    ),
+    "senders.md 4": (UVICORN, [("Eventarc", "POST /", 200), ("Workflows", "POST /", 200), (STRANGER, "POST /", 403)]),
+    "senders.md 5": (UVICORN, [("gcloud", "GET /profiles/7", 200), (ANA, "GET /profiles/7", 200), *SENDERS_READ]),
+    "senders.md 6": (
+        UVICORN,
+        [
+            ("firebase through the gateway", "GET /profiles/7", 200),
+            ("firebase beside nobody", "GET /profiles/7", 401),
+            ("firebase", "GET /profiles/7", 401),
+            ("the gateway", "GET /profiles/7", 401),
+            *SENDERS_READ,
+        ],
+    ),
+    "senders.md 7": (
+        UVICORN,
+        [("iap", "GET /profiles/7", 200), ("iap", "PUT /profiles/7", 200), ("iap, cross-site", "PUT /profiles/7", 403)],
+    ),
+    "senders.md 8": (UVICORN, [("firebase", "GET /profiles/7", 200), ("google", "GET /profiles/7", 401), *SENDERS_READ[:1]]),
+    "senders.md 9": (UVICORN, [("Chat for a number", "POST /chat", 200), ("Chat for a URL", "POST /chat", 401)]),
+    "senders.md 10": (UVICORN, [("signed by an account itself", "GET /profiles/7", 200), ("google", "GET /profiles/7", 401)]),
+    "senders.md 11": (UVICORN, [("GitHub Actions", "POST /deployments", 200), ("GitLab CI", "POST /deployments", 200)]),
+    "senders.md 12": (UVICORN, [("a GKE pod", "GET /profiles/7", 200), ("Kubernetes", "GET /profiles/7", 401)]),
+    "senders.md 13": (
+        UVICORN,
+        [
+            ("google", "GET /profiles/7", 200),
+            ("iap", "GET /profiles/7", 200),
+            ("GitHub Actions", "GET /profiles/7", 403),
+            ("GitHub Actions", "POST /deployments", 200),
+            ("iap", "POST /deployments", 403),
+            *SENDERS_READ,
+        ],
+    ),
+    "senders.md 14": (UVICORN, [("google", "GET /profiles/7", 200), ("a revoked account", "GET /profiles/7", 403), *SENDERS_READ]),
+}
 WITH_CORS = [name for name, files in PROGRAMS.items() if re.search("CORS|corsheaders", "".join(files.values()))]
 TESTS = [name for name, files in PROGRAMS.items() if any(file.startswith("test_") for file in files)]
-SCRIPTS = [name for name in PROGRAMS if name not in SERVED and name not in TESTS]
+SCRIPTS = [name for name in PROGRAMS if name not in SERVED | SENDERS and name not in TESTS]
 
 Serve = Callable[[str], int]
 
 
+KEY_HOSTS = (
+    "www.googleapis.com",
+    "www.gstatic.com",
+    "token.actions.githubusercontent.com",
+    "gitlab.com",
+    "container.googleapis.com",
+)
+
+
 @pytest.fixture(scope="session")
-def environment(issuer: FakeIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An environment in which the issuer's keys are found where Google's are: behind a proxy, with a certificate for that host."""
+def proxy_issuer() -> Iterator[FakeIssuer]:
+    """Signs as Identity-Aware Proxy does."""
+    with FakeIssuer("https://cloud.google.com/iap", algorithm="ES256") as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def environment(issuer: FakeIssuer, proxy_issuer: FakeIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An environment in which the issuers' keys are found where they are: behind a proxy, with a certificate for the host."""
     authority = Authority(tmp_path_factory.mktemp("google"))
-    tls = authority.server(x509.DNSName("www.googleapis.com"))
+    tls = authority.server(*map(x509.DNSName, KEY_HOSTS))
+    keys = json.dumps({"keys": issuer.jwks()["keys"] + proxy_issuer.jwks()["keys"]}).encode()
 
     def google(connection: socket.socket) -> None:
         connection.sendall(answer(b"", "Connection: keep-alive"))
         with tls.wrap_socket(connection, server_side=True) as line:
-            line.recv(65536)
-            line.sendall(answer(json.dumps(issuer.jwks()).encode()))
+            path, host = re.match(rb"GET (\S+)(?s:.*)\r\nHost: (\S+)", line.recv(65536)).groups()  # type: ignore[union-attr]
+            name = f"https://{host.decode()}{path.decode()}".removesuffix("/.well-known/openid-configuration")
+            configuration = json.dumps({"issuer": name, "jwks_uri": f"{name}/jwks"}).encode()
+            line.sendall(answer(configuration if path.endswith(b"configuration") else keys))
 
     outside = ("CALLERID_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     clean = {name: value for name, value in os.environ.items() if not name.upper().startswith(outside)}
@@ -152,7 +249,7 @@ def serve(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
                 ports[name] = port = free_port()
                 folder = write(name, tmp_path_factory.mktemp("example"))
                 own = {"PORT": str(port), **variables(name.split(maxsplit=1)[0])}
-                command = SERVED[name][0].format(port=port).split()
+                command = (SERVED | SENDERS)[name][0].format(port=port).split()
                 stack.enter_context(server(command, folder, environment | own, port))
             return ports[name]
 
@@ -197,8 +294,8 @@ def handshake(port: int, path: str, headers: Headers) -> int:
 
 
 def test_every_application_in_the_documents_is_served() -> None:
-    assert {name for name, files in PROGRAMS.items() if "CallerMiddleware" in str(files)} - set(TESTS) <= set(SERVED)
-    assert set(SERVED) <= set(PROGRAMS)
+    assert {name for name, files in PROGRAMS.items() if "CallerMiddleware" in str(files)} - set(TESTS) <= set(SERVED | SENDERS)
+    assert set(SERVED | SENDERS) <= set(PROGRAMS)
 
 
 @pytest.mark.parametrize("name", SERVED)
@@ -213,6 +310,37 @@ def test_an_example_serves_whom_it_says(name: str, serve: Serve, issuer: FakeIss
         answered = exchange(port, method, path, headers)
         assert answered.status == status, (who, what, answered)
         assert status != 200 or who.partition(":")[2] in answered.body.decode()
+
+
+def sent(issuer: FakeIssuer, proxy_issuer: FakeIssuer, who: str) -> Headers:
+    """The headers in which a sender's token comes."""
+
+    def token(name: str) -> str:
+        return SENT[name].token(proxy_issuer if name == "iap" else issuer, int(time.time()))
+
+    assertion, client = ("X-Goog-IAP-JWT-Assertion", token("iap")), ("X-Forwarded-Authorization", f"Bearer {token('firebase')}")
+    special = {
+        "iap": [assertion],
+        "iap, cross-site": [assertion, ("Sec-Fetch-Site", "cross-site")],
+        "firebase beside nobody": [client],
+        "firebase through the gateway": [client, ("Authorization", f"Bearer {token('the gateway')}")],
+        "later": [("Authorization", f"Bearer {token('Pub/Sub push')}")],
+    }
+    if who in special:
+        return special[who]
+    return [("Authorization", f"Bearer {token(who)}")] if who in SENT else bearing(issuer, who)
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_a_recipe_lets_its_sender_in_and_no_other(name: str, serve: Serve, issuer: FakeIssuer, proxy_issuer: FakeIssuer) -> None:
+    port = serve(name)
+    for who, what, status in SENDERS[name][1]:
+        method, path = what.split()
+        message = {"data": base64.b64encode(who.encode()).decode(), "messageId": "136969346945"}
+        body = json.dumps({"message": message, "subscription": "projects/shop/subscriptions/orders"})
+        about = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        answered = exchange(port, method, path, [*sent(issuer, proxy_issuer, who), *about], body=body)
+        assert answered.status == status, (who, what, answered)
 
 
 @pytest.mark.parametrize("name", WITH_CORS)
@@ -290,7 +418,7 @@ def test_the_table_of_refusals_is_the_codes() -> None:
         ("configuration.md", "Environment", settings._KNOWN),
         ("configuration.md", "Guard", inspect.signature(Guard).parameters),
         ("configuration.md", "Issuer", inspect.signature(Issuer).parameters),
-        ("keys.md", "What a probe sees", KeyStatus.__annotations__),
+        ("keys.md", "What a probe sees", GuardStatus.__annotations__),
         ("members.md", "The members", ("allUsers", "allAuthenticatedUsers", *members._KINDS)),
     ],
 )
@@ -324,5 +452,5 @@ def test_every_link_leads_somewhere(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
         file, _, anchor = target.partition("#")
         assert (folder / file).exists(), target
-        headings = re.findall(r"^#+ (.*)$", PAGES[Path(file).name], re.MULTILINE) if anchor else []
+        headings = re.findall(r"^#+ (.*)$", PAGES[Path(file).name or page], re.MULTILINE) if anchor else []
         assert not anchor or anchor in map(slug, headings), target

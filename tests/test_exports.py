@@ -15,6 +15,7 @@ NAMES = {
     "ConfigurationError",
     "Forbidden",
     "Guard",
+    "GuardStatus",
     "Header",
     "Issuer",
     "KeyStatus",
@@ -25,8 +26,15 @@ NAMES = {
     "Unauthenticated",
     "Verifier",
     "current_caller",
+    "firebase",
+    "github_actions",
+    "gitlab_ci",
     "google",
+    "google_chat",
+    "iap",
+    "kubernetes",
     "oidc",
+    "service_account",
 }
 FRAMEWORKS = {"asgiref", "callerid_adapters", "django", "fastapi", "flask", "rest_framework", "starlette", "trio", "werkzeug"}
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from callerid import Caller, Guard, Header, Issuer, KeysUnavailable, Route, google
 from callerid.bearer import HeaderPairs
+from callerid.errors import refusal
 from callerid.guard import Request
-from callerid.issuers import GOOGLE
 from callerid.keys.keyset import KeyList, parse_jwks
 from callerid.keys.local import StaticKeys
+from callerid.profiles import GOOGLE
 from callerid.testing import FakeIssuer
 from tests.adapters.support import check_prefetch
 from tests.keys import Endpoint, Gate, answer, eventually, keys_of
@@ -556,3 +558,105 @@ def test_a_guard_is_built_from_the_environment_a_file_or_a_mapping(tmp_path: Pat
         Guard.from_file(policy, audience=AUDIENCE)
     with complains("CALLERID_AUDIENCE"):
         Guard.from_env({"CALLERID_AUDIENCE": " ", "CALLERID_CALLERS": LOGIN})
+
+
+# A check of the application's own
+
+
+def asked(at_hand: Issuer, issuer: FakeIssuer, check: Check, function: Callable[[Caller], object]) -> str | None:
+    guard = build(at_hand, refuse_unless=function)
+    return reason(check, guard, "GET", "/", issuer.headers(LOGIN, AUDIENCE).items())
+
+
+def fail(error: BaseException) -> Callable[[Caller], object]:
+    def function(caller: Caller) -> object:
+        raise error
+
+    return function
+
+
+@on_both_faces
+@pytest.mark.parametrize(
+    ("function", "why"),
+    named(
+        ("true", lambda caller: caller.member == LOGIN, None),
+        ("false", lambda caller: caller.member == ANA, "caller_not_allowed"),
+        ("nothing", lambda caller: None, "caller_not_allowed"),
+        ("what only looks true", lambda caller: "yes", "caller_not_allowed"),
+        ("a failure", fail(LookupError("secret")), "caller_not_allowed"),
+        ("a refusal", fail(refusal("email_not_verified")), "email_not_verified"),
+    ),
+)
+def test_a_function_of_the_caller_can_only_refuse(
+    check: Check, function: Callable[[Caller], object], why: str | None, google_at_hand: Issuer, issuer: FakeIssuer
+) -> None:
+    assert asked(google_at_hand, issuer, check, function) == why
+
+
+def test_what_the_function_fails_with_is_told_by_its_name_alone_and_once(
+    google_at_hand: Issuer, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = build(google_at_hand, refuse_unless=fail(LookupError("secret")))
+    caplog.clear()
+    for _ in range(3):
+        assert reason(guard.check, "GET", "/", issuer.headers(LOGIN, AUDIENCE)) == "caller_not_allowed"
+    assert [message for message in caplog.messages if "raised" in message] == [
+        "refuse_unless raised LookupError; every caller it fails for is refused"
+    ]
+    assert "secret" not in caplog.text
+
+
+def test_the_function_is_asked_each_time_and_about_no_stranger(google_at_hand: Issuer, issuer: FakeIssuer) -> None:
+    seen: list[str] = []
+
+    def known(caller: Caller) -> bool:
+        seen.append(caller.member)
+        return len(seen) < 2
+
+    guard = build(google_at_hand, refuse_unless=known, routes=[Route("/healthz", callers=["allUsers"])])
+    told = [reason(guard.check, "GET", "/", issuer.headers(who, AUDIENCE)) for who in (STRANGER, LOGIN, LOGIN)]
+    assert told == ["caller_not_allowed", None, "caller_not_allowed"]
+    assert guard.check("GET", "/healthz", []) is None
+    assert seen == [LOGIN, LOGIN]
+
+
+@pytest.mark.parametrize("function", [asyncio.sleep, True, "callers", ["a"]])
+def test_what_is_no_function_of_a_caller_is_a_configuration_error(function: Any, google_at_hand: Issuer) -> None:
+    with complains("refuse_unless: "):
+        build(google_at_hand, refuse_unless=function)
+
+
+def test_a_status_tells_what_the_configuration_relies_on(issuer: FakeIssuer) -> None:
+    guard = Guard(
+        issuers=[issuer.google()],
+        audience=[AUDIENCE, "32555940559.apps.googleusercontent.com"],
+        callers=[LOGIN],
+        routes=[Route("/static/**", callers=["allUsers"])],
+        consumer_accounts=True,
+        allow_shared_audience=True,
+        trust_cloud_run_iam=True,
+        environ=CLOUD_RUN,
+    )
+    caveats = json.loads(json.dumps(guard.status()))[GOOGLE]["caveats"]
+    assert [caveat.partition(": ")[0] for caveat in caveats] == [
+        "trust_cloud_run_iam",
+        "consumer_accounts",
+        "allow_shared_audience",
+        "issuers",
+        "routes",
+    ]
+    guard.status()[GOOGLE]["caveats"].clear()
+    assert guard.status()[GOOGLE]["caveats"] == caveats
+
+
+def test_a_request_shows_none_of_its_headers(issuer: FakeIssuer) -> None:
+    request = Request("GET", "/", None, list(issuer.headers(LOGIN, AUDIENCE).items()), {})
+    assert repr(request) == "<'GET' request>"
+
+
+@on_both_faces
+def test_a_refusal_brings_no_frames_that_hold_the_token(check: Check, guard: Guard, issuer: FakeIssuer) -> None:
+    with refuses("audience_mismatch") as raised:
+        check(guard, "GET", "/", issuer.headers(LOGIN, "https://other.example").items())
+    functions = [frame.name for frame in traceback.extract_tb(raised.value.__traceback__)]
+    assert functions[-1] in ("judge", "ajudge")

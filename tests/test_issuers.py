@@ -250,6 +250,12 @@ def test_audience_is_one_or_several(audience: Any, kept: tuple[str, ...]) -> Non
         ("stale_if_error true", {"stale_if_error": True}, ["stale_if_error: True"]),
         ("max_key_age too short", {"max_key_age": 59}, ["max_key_age: 59", "60", "86400"]),
         ("max_key_age too long", {"max_key_age": 86_401}, ["max_key_age: 86401"]),
+        ("a subject's beginning that is no text", {"subject_prefix": 7}, ["subject_prefix: 7"]),
+        ("a lifetime of nothing", {"max_token_lifetime": 0}, ["max_token_lifetime: 0", "from 1 to 86400"]),
+        ("a lifetime of days", {"max_token_lifetime": 86_401}, ["max_token_lifetime: 86401"]),
+        ("types as text", {"token_types": "JWT"}, ["token_types: 'JWT' is no list"]),
+        ("a type that is no text", {"token_types": [7]}, ["token_types: 7 is no text"]),
+        ("a required claim without a value", {"require": {"hd": []}}, ["require: hd: empty"]),
         ("no such file of authorities", {"ca_file": "/no/such/file.pem"}, ["ca_file", "/no/such/file.pem"]),
     ),
 )
@@ -375,7 +381,12 @@ def test_iap_is_accepted_in_its_header_only_and_nobody_else_there(
             IDP,
             [f"headers: {ASSERTION} is for '{IAP}'", "no configured"],
         ),
-        ("IAP without its header", ["Authorization"], IAP, [f"headers: {IAP} is accepted in {ASSERTION} only", "scheme=None"]),
+        (
+            "IAP without its header",
+            ["Authorization"],
+            IAP,
+            [f"headers: {IAP} is accepted in {ASSERTION} only", "leave headers out"],
+        ),
         ("a header for nobody known", [Header("X-Token", issuers=(IAP,))], IDP, [f"headers: X-Token is for '{IAP}'"]),
     ),
 )

@@ -203,6 +203,11 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ("no header", {"CALLERID_HEADERS": ","}, ["CALLERID_HEADERS", "at least one"]),
         ("header that is none", {"CALLERID_HEADERS": "X Token"}, ["CALLERID_HEADERS", "'X Token' is no HTTP token"]),
         ("leeway that is no number", {"CALLERID_LEEWAY": "30s"}, ["CALLERID_LEEWAY", "'30s' is no number of seconds"]),
+        (
+            "a slash of another kind",
+            {"CALLERID_AUDIENCE_TRAILING_SLASH": "yes"},
+            ["CALLERID_AUDIENCE_TRAILING_SLASH", "'yes' is neither"],
+        ),
         ("empty leeway", {"CALLERID_LEEWAY": ""}, ["CALLERID_LEEWAY", "no number"]),
         ("leeway below 0", {"CALLERID_LEEWAY": "-1"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
         ("leeway above 300", {"CALLERID_LEEWAY": "300.5"}, ["CALLERID_LEEWAY", "from 0 to 300"]),
@@ -395,6 +400,69 @@ def test_issuers_of_a_file_without_a_source_are_asked_where_their_keys_are(tmp_p
     assert other.discovery_uri == f"{IDP}/configuration"
 
 
+SENDERS = """
+audience_trailing_slash = "ignore"
+origins = ["https://shop.example"]
+callers = ["principal:https://cloud.google.com/iap/accounts.google.com:1", "principal:https://idp.example/1"]
+
+[require]
+google.compute_engine.project_id = ["shop", "shop-batch"]
+"kubernetes.io".namespace = "shop"
+
+[[headers]]
+name = "X-Goog-IAP-JWT-Assertion"
+
+[[headers]]
+name = "Cf-Access-Jwt-Assertion"
+scheme = ""
+cookie_borne = true
+
+[[issuers]]
+issuer = "https://cloud.google.com/iap"
+audience = "/projects/1/apps/shop"
+
+[[issuers]]
+issuer = "https://securetoken.google.com/shop"
+
+[[issuers]]
+issuer = "https://idp.example"
+jwks_uri = "https://idp.example/jwks"
+audience = "https://user-profiles.example"
+subject_prefix = "service-"
+max_token_lifetime = 600
+token_types = ["at+jwt"]
+require = { tenant = 7 }
+"""
+
+
+def test_a_file_may_know_every_sender(tmp_path: Path) -> None:
+    guard = Guard.from_file(policy(tmp_path, SENDERS))
+    proxy, firebase_, idp = guard.verifier.issuers
+    assert guard.bearer.headers == (
+        Header("X-Goog-IAP-JWT-Assertion", scheme=None, issuers=("https://cloud.google.com/iap",), cookie_borne=True),
+        Header("Cf-Access-Jwt-Assertion", scheme=None, cookie_borne=True),
+    )
+    assert (proxy.algorithms, proxy.max_token_lifetime, firebase_.audience) == (("ES256",), 660, ("shop",))
+    assert (idp.subject_prefix, idp.max_token_lifetime, set(idp.token_types), idp.require) == (
+        "service-",
+        600,
+        {"at+jwt"},
+        {"tenant": 7},
+    )
+
+
+def test_one_known_sender_in_googles_place() -> None:
+    guard = guard_from({"CALLERID_ISSUER": "https://cloud.google.com/iap", "CALLERID_CALLERS": "allAuthenticatedUsers"})
+    assert [header.name for header in guard.bearer.headers] == ["X-Goog-IAP-JWT-Assertion"]
+    assert guard.verifier.issuers[0].algorithms == ("ES256",)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("ignore", None), (" Ignore ", None), ("exact", "audience_mismatch")])
+def test_the_final_slash(issuer: FakeIssuer, word: str, expected: str | None) -> None:
+    guard = guard_from({"CALLERID_AUDIENCE_TRAILING_SLASH": word}, issuers=[google(keys=issuer.jwks())])
+    assert reason(call, guard, issuer.token(LOGIN, f"{AUDIENCE}/")) == expected
+
+
 @pytest.mark.parametrize("field", ["jwks_file", "pem_file"])
 def test_issuer_of_a_file_may_have_its_keys_in_one(issuer: FakeIssuer, tmp_path: Path, field: str) -> None:
     keys = tmp_path / "keys.json"
@@ -465,7 +533,7 @@ MISTAKES = named(
     ("typo in a source", f"[[issuers]]\nissuer = '{IDP}'\ndiscovery = '{IDP}'", ["did you mean 'discovery_uri'?"]),
     ("token in place of its file", f"[[issuers]]\nissuer = '{IDP}'\nbearer_token = 'x'", ["did you mean 'bearer_token_file'?"]),
     ("issuer that is no table", "issuers = ['https://idp.example']", ["issuers: ", "no Issuer"]),
-    ("alias of Google's", f"[[issuers]]\nissuer = '{GOOGLE}'\naliases = ['x']", ["aliases: google() states Google's"]),
+    ("alias of Google's", f"[[issuers]]\nissuer = '{GOOGLE}'\naliases = ['x']", ["aliases: google() states it"]),
     (
         "stale_if_error of an issuer",
         f"[[issuers]]\nissuer = 'x'\njwks_uri = '{KEYS}'\nstale_if_error = '6h'",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callerid import Issuer, Verifier
+from callerid import Guard, Issuer, Verifier
 from callerid.keys.fetch import Fetcher, FetchError, lifetime_of
 from callerid.testing import FakeIssuer
 from callerid.token import parse_token
@@ -115,3 +115,15 @@ def test_signatures_can_be_stripped_and_forged(fake: FakeIssuer) -> None:
     assert reason(verifier.verify, token) is None
     assert reason(verifier.verify, fake.strip_signature(token)) == "signature_removed"
     assert reason(verifier.verify, fake.forge_signature(token)) == "signature_invalid"
+
+
+def test_iaps_tokens_come_in_its_header_with_its_claims() -> None:
+    backend = "/projects/1/apps/shop"
+    with FakeIssuer("https://cloud.google.com/iap", algorithm="ES256") as proxy:
+        guard = Guard(issuers=[proxy.profile(audience=backend)], callers=[ANA, "domain:example.com"])
+        headers = proxy.headers(ANA, backend)
+        assert headers.keys() == {"X-Goog-IAP-JWT-Assertion"}
+        caller = guard.check("GET", "/", headers)
+        assert caller is not None
+        assert (caller.member, caller.subject.partition(":")[0]) == (ANA, "accounts.google.com")
+        assert "email_verified" not in caller.claims

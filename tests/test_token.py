@@ -42,7 +42,7 @@ def test_well_formed_token_is_taken_apart(issuer: FakeIssuer) -> None:
 
 def test_repr_shows_nothing_of_claims_and_signature(issuer: FakeIssuer) -> None:
     assert repr(parse_token(issuer.token(LOGIN, AUDIENCE))) == (
-        f"UnverifiedToken(alg='RS256', kid={issuer.kid!r}, signature_removed=False)"
+        f"UnverifiedToken(alg='RS256', kid={issuer.kid!r}, typ='jwt', signature_removed=False)"
     )
 
 
@@ -204,7 +204,7 @@ def test_kid_may_be_absent() -> None:
 
 
 def test_keys_in_the_header_are_not_looked_at() -> None:
-    header = HEADER | {"jwk": {"kty": "oct", "k": "x"}, "jku": "https://evil.example", "x5u": 1, "x5c": None, "typ": 7}
+    header = HEADER | {"jwk": {"kty": "oct", "k": "x"}, "jku": "https://evil.example", "x5u": 1, "x5c": None}
     assert parse_token(token_of(header=header)).alg == "RS256"
 
 

@@ -28,9 +28,10 @@ _PATTERN = re.compile(r"[\\^$*+?{}\[\]|()]")
 
 def asgi_request(scope: Scope) -> Request:
     """What a Guard has to know of an HTTP or WebSocket scope. A WebSocket handshake is a GET."""
-    method = "GET" if scope["type"] == "websocket" else scope["method"]
+    handshake = scope["type"] == "websocket"
+    method = "GET" if handshake else scope["method"]
     path, other_path = _routing_paths(scope["path"], scope.get("root_path", ""))
-    return Request(method, path, scope.get("raw_path"), scope["headers"], scope, other_path)
+    return Request(method, path, scope.get("raw_path"), scope["headers"], scope, other_path, handshake)
 
 
 def _routing_paths(path: str, root_path: str) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from callerid.errors import ConfigurationError, Refused, refusal
-from callerid.options import as_list, as_texts
+from callerid.options import as_flag, as_list, as_texts
 
 __all__ = [
     "AUTHORIZATION",
@@ -21,6 +21,7 @@ __all__ = [
     "Credentials",
     "Header",
     "HeaderPairs",
+    "default_headers",
     "header_text",
 ]
 
@@ -38,8 +39,9 @@ class Header:
     """A request header that may bear a token.
 
     `scheme` is the authentication scheme before the token, `None` for a header that holds a bare token. `issuers`, where given,
-    are the only issuers accepted in this header, and this kind of header is the only one in which they are accepted. So it is with
-    IAP's header and IAP's issuer unless `issuers` says otherwise.
+    are the only issuers accepted in this header, and this kind of header is the only one in which they are accepted.
+    `cookie_borne` says that a proxy makes it of a cookie, which browsers send of themselves: then a request that changes
+    something, and comes from a page of another site, is refused. IAP's header is bare, cookie-borne, and for IAP's issuer.
 
     Raises:
         ConfigurationError: for a name or scheme that is no RFC 9110 token, and for an empty `issuers`.
@@ -48,11 +50,16 @@ class Header:
     name: str
     scheme: str | None = "Bearer"
     issuers: tuple[str, ...] | None = None
+    cookie_borne: bool = False
 
     def __post_init__(self) -> None:
         for field, text in (("name", self.name), ("scheme", self.scheme)):
             if (field, text) != ("scheme", None) and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
                 raise ConfigurationError(f"headers: {field} {text!r} is no HTTP token; write it like 'Authorization'")
+        as_flag(f"headers: {self.name}: cookie_borne", self.cookie_borne)
+        if self.key == IAP_HEADER.lower():
+            object.__setattr__(self, "scheme", None)
+            object.__setattr__(self, "cookie_borne", True)
         if self.issuers is None and self.key == IAP_HEADER.lower():
             object.__setattr__(self, "issuers", (IAP,))
         elif self.issuers is not None:
@@ -68,6 +75,14 @@ class Header:
 
 AUTHORIZATION = Header("Authorization")
 DEFAULT_HEADERS = (Header("X-Serverless-Authorization"), AUTHORIZATION)
+
+
+def default_headers(issuers: Iterable[str]) -> tuple[Header, ...]:
+    """The headers that these issuers' tokens come in: IAP's in its own, before which Cloud Run's tokens name IAP and nobody
+    else; all others in the usual two.
+    """
+    names = set(issuers)
+    return (Header(IAP_HEADER),) * (IAP in names) + DEFAULT_HEADERS * (names != {IAP})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from callerid.issuers import GOOGLE, Issuer
+from callerid.address import normal_address
+from callerid.issuers import Issuer
 from callerid.members import ALL_USERS, Members
+from callerid.profiles import GOOGLE, kind_of
 from callerid.routes import RouteTable
 
 if TYPE_CHECKING:
@@ -19,9 +21,6 @@ _OPTIONS = {
     "allow_shared_audience": "tokens made for gcloud's own client ids are accepted; such a token is good at many services",
 }
 
-# Exactly these: at storage.googleapis.com or sites.google.com anybody may serve anything.
-_GOOGLE_KEY_HOSTS = frozenset({"accounts.google.com", "www.googleapis.com", "www.gstatic.com"})
-
 
 def caveats(
     issuers: Sequence[Issuer],
@@ -34,29 +33,46 @@ def caveats(
     yield from (f"{name}: {_OPTIONS[name]}" for name, on in options.items() if on)
     for each in issuers:
         yield from _about_issuer(each)
-    strangers = [issuer.issuer for issuer in issuers if issuer.has_google_email_authority or issuer.issuer == GOOGLE]
+    strangers = [issuer.issuer for issuer in issuers if _is_open(issuer)]
     for rule in (callers, *rules):
         for issuer in strangers:
             if rule.members.all_authenticated or "" in rule.members.principal_prefixes.get(issuer, ()):
                 yield f"{rule.name}: admits everybody to whom {issuer} gives a token: the whole world"
         yield from _dead_members(rule.members, rule.name, issuers)
-    for rule, whole in ((callers, True), *((r, route.path == "/**") for r, route in zip(rules, routes.routes, strict=True))):
-        if whole and rule.members.everyone:
-            yield f"{rule.name}: {ALL_USERS} opens whatever no other route says to the whole world"
+    if callers.members.everyone:
+        yield f"{callers.name}: {ALL_USERS} opens whatever no other route says to the whole world"
+    for rule, route in zip(rules, routes.routes, strict=True):
+        if route.is_subtree and rule.members.everyone:
+            yield (
+                f"{rule.name}: {ALL_USERS} opens everything below to the whole world; this relies on nothing private ever being "
+                "put there"
+            )
     yield from _wider_methods(callers, routes, rules)
+
+
+def _is_open(issuer: Issuer) -> bool:
+    by_hand = type(issuer) is Issuer and issuer.has_google_email_authority
+    return by_hand or kind_of(issuer).open_to_strangers
 
 
 def _about_issuer(issuer: Issuer) -> Iterator[str]:
     host = issuer.key_host or issuer.jwks_file or issuer.pem_file or "the configuration"
-    if issuer.issuer == GOOGLE and host not in _GOOGLE_KEY_HOSTS:
-        yield f"issuers: keys for Google's tokens come from {host}; who controls it can be any caller"
-    elif issuer.issuer == GOOGLE and issuer.ca_file is not None:
-        yield f"issuers: Google's keys are believed by the authorities in {issuer.ca_file}; who controls one can be any caller"
+    name = "Google" if issuer.issuer == GOOGLE else issuer.issuer
+    hosts = kind_of(issuer).key_hosts
+    if hosts and host not in hosts:
+        yield f"issuers: keys for {name}'s tokens come from {host}; who controls it can be any caller"
+    elif hosts and issuer.ca_file is not None:
+        yield f"issuers: {name}'s keys are believed by the authorities in {issuer.ca_file}; who controls one can be any caller"
     elif issuer.issuer != GOOGLE and issuer.has_google_email_authority:
         yield f"issuers: {issuer.issuer} is believed for every e-mail address, as Google is"
 
 
 def _dead_members(members: Members, name: str, issuers: Sequence[Issuer]) -> Iterator[str]:
+    for account in (issuer.issuer for issuer in issuers if normal_address(issuer.issuer) in members.accounts):
+        yield (
+            f"{name}: serviceAccount:{account} is for Google's tokens only; those that the account signs itself are "
+            f"principal:{account}/{account}"
+        )
     if any(issuer.has_google_email_authority for issuer in issuers):
         return
     if members.accounts or members.account_domains or members.domains:

@@ -71,7 +71,7 @@ class Refused(CallerIDError):
     @property
     def challenge(self) -> str | None:
         """The `WWW-Authenticate` value (RFC 6750 §3): bare where no credentials came, else with the error code."""
-        return _CHALLENGES.get(self.reason, _CHALLENGES.get(self.status))
+        return _CHALLENGES.get(self.reason, _CHALLENGES.get(self.status))  # `None` is an answer, too
 
     @property
     def headers(self) -> dict[str, str]:
@@ -138,10 +138,12 @@ _REASONS: dict[str, tuple[type[Refused], str]] = {
     "signature_removed": (Unauthenticated, "The token's signature has been removed."),
     "caller_not_allowed": (Forbidden, "The caller may not do this."),
     "email_not_verified": (Forbidden, "The caller's e-mail address is not verified."),
+    "cross_site": (Forbidden, "A page of another site may not do this in the caller's name."),
     "keys_unavailable": (KeysUnavailable, "The token cannot be verified at the moment."),
 }
 
-_CHALLENGES: dict[str | int, str] = {
+_CHALLENGES: dict[str | int, str | None] = {
+    "cross_site": None,
     "missing_credentials": "Bearer",
     "malformed_credentials": 'Bearer error="invalid_request"',
     Unauthenticated.status: 'Bearer error="invalid_token"',

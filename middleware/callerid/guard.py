@@ -8,24 +8,37 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, Self, cast
 
 from callerid import settings
-from callerid.bearer import AUTHORIZATION, DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, HeaderPairs, header_text
+from callerid.bearer import (
+    AUTHORIZATION,
+    DEFAULT_HEADERS,
+    IAP_HEADER,
+    Bearer,
+    Header,
+    HeaderPairs,
+    default_headers,
+    header_text,
+)
 from callerid.caller import Caller, Occasion
 from callerid.caveats import caveats
+from callerid.cross_site import HEADERS as CROSS_SITE_HEADERS
+from callerid.cross_site import CrossSite
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.forks import may_still_fork
-from callerid.issuers import GOOGLE, GOOGLE_ALIAS, Issuer, google
+from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.logs import RefusalLog, logger, shown
 from callerid.members import ALL_USERS, MemberReader, Members
 from callerid.memory import Verified
-from callerid.options import as_flag, as_number
+from callerid.options import as_flag, as_list, as_number
+from callerid.profiles import GOOGLE, GOOGLE_ALIAS, google
 from callerid.routes import Route, RouteTable, check_path
 from callerid.verifier import LEEWAY, Verifier
 
-__all__ = ["Guard", "Judgement", "Request", "Rule"]
+__all__ = ["Guard", "GuardStatus", "Judgement", "Request", "Rule"]
 
 WARM_UP = 30.0  # seconds
 
@@ -37,7 +50,7 @@ class Request(NamedTuple):
 
     `path` is the path that the router behind will match, decoded; `raw_path` the path as it was sent, if the server tells;
     `headers` pairs of name and value; `state` a mapping that lives as long as the request and belongs to the server's side;
-    `other_path` how another router would read the path, if differently.
+    `other_path` how another router would read the path, if differently; `is_handshake` whether a WebSocket is to be opened.
     """
 
     method: str
@@ -46,6 +59,16 @@ class Request(NamedTuple):
     headers: HeaderPairs
     state: MutableMapping[str, Any]
     other_path: str | None = None
+    is_handshake: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{shown(self.method)} request>"  # its headers bear the token
+
+
+class GuardStatus(KeyStatus):
+    """What a probe and an operator may know of an issuer: its keys, and in `caveats` what start has warned of."""
+
+    caveats: list[str]
 
 
 class Rule(NamedTuple):
@@ -79,8 +102,14 @@ class Guard:
     `audience` is the exact `aud` that callers ask tokens for, one or several. `callers` are the members that may call what no
     route says otherwise about. `routes` are rules for some paths; the first that matches decides alone. `groups` are lists of
     members by name. `issuers` are those whose tokens count, by default Google alone. `headers` are the headers that may bear
-    the token, by name or as `Header`; the first that is present decides. `leeway` is the clock skew allowed, in seconds (0 to
-    300). `remember` is how many verified tokens are kept (0: none), `remember_bytes` the memory for them.
+    the token, by name or as `Header`; the first that is present decides. By default they are those that the issuers' tokens come
+    in. `leeway` is the clock skew allowed, in seconds (0 to 300). `remember` is how many verified tokens are kept (0: none),
+    `remember_bytes` the memory for them.
+
+    `audience_trailing_slash` "ignore" accepts an audience that is an origin alone with a final slash and without. `require` are
+    claims that a token must have, each with its value or a list of values. `refuse_unless` is a function of the `Caller` that
+    has to return `True`, asked when a list has admitted the caller; it must not block. `origins` are this service's own, beside
+    that of the `Host` header, for tokens that a cookie brought (IAP's).
 
     `trust_cloud_run_iam` believes tokens whose signature Cloud Run has removed, `consumer_accounts` lets `user:` match
     addresses that Google does not host, `allow_shared_audience` accepts gcloud's own client ids as audience. Each of the three
@@ -96,10 +125,14 @@ class Guard:
         *,
         callers: Iterable[str] = (),
         audience: str | Iterable[str] | None = None,
+        audience_trailing_slash: str = "exact",
         routes: Iterable[Route] = (),
         groups: Mapping[str, Sequence[str]] | None = None,
         issuers: Iterable[Issuer] | None = None,
-        headers: Iterable[str | Header] = DEFAULT_HEADERS,
+        headers: Iterable[str | Header] | None = None,
+        require: Mapping[str, Any] | None = None,
+        refuse_unless: Callable[[Caller], object] | None = None,
+        origins: Iterable[str] = (),
         leeway: float = LEEWAY,
         trust_cloud_run_iam: bool = False,
         consumer_accounts: bool = False,
@@ -109,10 +142,13 @@ class Guard:
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self.bearer: Bearer = Bearer(headers)
+        issuers = [google()] if issuers is None else as_list("issuers", issuers)
+        self.bearer: Bearer = Bearer(_headers_of(issuers) if headers is None else headers)
         self.verifier: Verifier = Verifier(
-            [google()] if issuers is None else issuers,
+            issuers,
             audience=audience,
+            audience_trailing_slash=audience_trailing_slash,
+            require=require,
             headers=self.bearer.headers,
             leeway=leeway,
             trust_cloud_run_iam=trust_cloud_run_iam,
@@ -121,7 +157,11 @@ class Guard:
             remember_bytes=remember_bytes,
             clock=clock,
         )
-        self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()})
+        self.header_names: frozenset[str] = frozenset(
+            {*(header.key for header in self.bearer.headers), IAP_HEADER.lower(), *CROSS_SITE_HEADERS}
+        )
+        self._cross_site = CrossSite(origins)
+        self._refuse_unless = _function("refuse_unless", refuse_unless)
         self._leeway = leeway
         if not callable(clock):
             raise ConfigurationError(f"clock: {clock!r} is no function; leave it out for time.time")
@@ -141,7 +181,8 @@ class Guard:
             "consumer_accounts": consumer_accounts,
             "allow_shared_audience": allow_shared_audience,
         }
-        for caveat in caveats(self.verifier.issuers, self.callers, self._routes, self._rules, options):
+        self._caveats = list(caveats(self.verifier.issuers, self.callers, self._routes, self._rules, options))
+        for caveat in self._caveats:
             logger.warning("%s", caveat)
 
     @classmethod
@@ -233,9 +274,13 @@ class Guard:
         """Whether there are keys of every issuer, so that tokens can be verified. For probes: it never waits."""
         return all(issuer.key_set.ready for issuer in self.verifier.issuers)
 
-    def status(self) -> dict[str, KeyStatus]:
-        """Each issuer's keys, by the issuer's name, in plain JSON types. It is for operators, not for the public."""
-        return {issuer.issuer: issuer.key_set.status() for issuer in self.verifier.issuers}
+    def status(self) -> dict[str, GuardStatus]:
+        """Each issuer's keys, by the issuer's name, and what start has warned of, in plain JSON types. It is for operators, not
+        for the public.
+        """
+        return {
+            issuer.issuer: GuardStatus(**issuer.key_set.status(), caveats=list(self._caveats)) for issuer in self.verifier.issuers
+        }
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.
@@ -247,8 +292,7 @@ class Guard:
             rule = self._rule(request)
             verified = None if rule.members.everyone else self.admit(rule, self.identify(request))
         except Refused as refused:
-            self.log(refused, request)
-            raise
+            raise self.told(refused, request) from None
         return self._judged(request, verified)
 
     async def ajudge(self, request: Request) -> Judgement:
@@ -257,8 +301,7 @@ class Guard:
             rule = self._rule(request)
             verified = None if rule.members.everyone else self.admit(rule, await self.aidentify(request))
         except Refused as refused:
-            self.log(refused, request)
-            raise
+            raise self.told(refused, request) from None
         return self._judged(request, verified)
 
     @staticmethod
@@ -297,12 +340,16 @@ class Guard:
         if not rule.members.admit(caller):
             reason = "email_not_verified" if rule.members.would_admit_verified(caller) else "caller_not_allowed"
             raise refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}")
+        self._ask_further(caller)
         self.verifier.remember(verified)
         return verified
 
-    def log(self, refused: Refused, request: Request) -> None:
-        """Tell the operator about a refusal."""
+    def told(self, refused: Refused, request: Request) -> Refused:
+        """The refusal, of which the operator has been told, without the frames it came through: their variables hold the token,
+        and error reporters show variables.
+        """
         self._log.refused(refused, request.method, request.path)
+        return refused.with_traceback(None)
 
     def seconds_left(self, caller: Caller) -> float:
         """For how many seconds from now this caller's token is still good."""
@@ -337,7 +384,24 @@ class Guard:
         token = None if credentials is None else self.bearer.token(credentials)
         if credentials is None or token is None:
             raise refusal("missing_credentials")
+        if credentials.header.cookie_borne and self._cross_site.refuses(
+            request.method, request.headers, handshake=request.is_handshake
+        ):
+            raise refusal("cross_site", f"{credentials.header.name} is a cookie's doing, and another site's page sent this request")
         return token, credentials.header
+
+    def _ask_further(self, caller: Caller) -> None:
+        if self._refuse_unless is None:
+            return
+        try:
+            granted = self._refuse_unless(caller)
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001  (the application's own; what it cannot tell, it does not grant)
+            self._log.warn("refuse_unless", f"refuse_unless raised {type(error).__name__}; every caller it fails for is refused")
+            granted = False
+        if granted is not True:
+            raise refusal("caller_not_allowed", f"{shown(caller.member)} by refuse_unless")
 
 
 def _pairs(headers: HeaderPairs | Mapping[str, str]) -> HeaderPairs:
@@ -354,6 +418,16 @@ def _text(what: str, value: object) -> str:
         return value.decode("utf-8", "replace")
     if not isinstance(value, str):
         raise ConfigurationError(f"check: {what}: {value!r} is neither text nor bytes")
+    return value
+
+
+def _headers_of(issuers: Iterable[Any]) -> tuple[Header, ...]:
+    return default_headers(issuer.issuer for issuer in issuers if isinstance(issuer, Issuer))  # Verifier says what the others are
+
+
+def _function(field: str, value: Any) -> Any:
+    if value is not None and (not callable(value) or iscoroutinefunction(value)):
+        raise ConfigurationError(f"{field}: {value!r} is no plain function of a Caller that returns True or False")
     return value
 
 

@@ -63,5 +63,4 @@ class HandlerCheck:
 
     def _excuse(self, refused: Refused, request: Request) -> None:
         if not (self._optional and refused.reason == "missing_credentials"):
-            self.guard.log(refused, request)
-            raise refused
+            raise self.guard.told(refused, request) from None

@@ -1,26 +1,29 @@
-"""Whose tokens are accepted: for each issuer its spellings, keys, algorithms, audiences, and which addresses it vouches for."""
+"""Whose tokens are accepted: for each issuer its spellings, keys, algorithms, audiences, and which addresses it vouches for.
+
+`profiles.py` has the issuers that are known by name, and what is peculiar to each.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from callerid.address import domain_of, is_service_account, normal_address
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, refusal
 from callerid.keys import KeySet
-from callerid.keys.discovery import WELL_KNOWN, Discovery, discovery_uri
+from callerid.keys.discovery import Discovery
 from callerid.keys.fetch import MAX_LIFETIME, MIN_LIFETIME, Fetcher, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pem_map
 from callerid.keys.local import FileKeys, StaticKeys
 from callerid.keys.material import ALGORITHMS
 from callerid.keys.remote import RemoteKeys
 from callerid.options import PathLike, as_flag, as_number, as_path, as_texts
+from callerid.required import RequiredClaims
+from callerid.token import media_type
 
-__all__ = ["GOOGLE", "GOOGLE_ALIAS", "KEY_SOURCES", "Issuer", "google", "oidc"]
+__all__ = ["KEY_SOURCES", "MAX_TOKEN_LIFETIME", "Issuer", "audiences"]
 
-GOOGLE = "https://accounts.google.com"
-GOOGLE_ALIAS = "accounts.google.com"
-GOOGLE_JWKS_URI = "https://www.googleapis.com/oauth2/v3/certs"
+MAX_TOKEN_LIFETIME = 24 * 3600.0  # seconds from iat to exp
 STALE_IF_ERROR = 6 * 3600.0
 KEY_SOURCES = ("jwks_uri", "pem_uri", "discovery_uri", "jwks_file", "pem_file", "keys")
 
@@ -34,6 +37,11 @@ class Issuer:
     `jwks_file` or `pem_file`, a file of either form, read again when it changes; `keys`, the keys themselves (a JWK Set as a
     mapping, or a `KeySet`). `audience` is one value or several; it may be left to the Guard where this is the only issuer.
     `aliases` are further spellings of `issuer` in the `iss` claim.
+
+    `require` are claims that its tokens must have, each with its value or a list of values (`RequiredClaims`). `subject_prefix`
+    is what the subject of its tokens begins with, where it signs other tokens as well. `max_token_lifetime` is the most seconds
+    from `iat` to `exp` (1 to 86400). `token_types` are the values that the header's `typ` may have (RFC 8725 §3.11); a token
+    without one is taken for an ID token.
 
     `email_domains` are the domains whose addresses this issuer may vouch for (never `gserviceaccount.com`).
     `has_google_email_authority` believes it for every address, as Google is believed for Google's tokens.
@@ -54,10 +62,14 @@ class Issuer:
     discovery_uri: str | None = None
     jwks_file: PathLike | None = None
     pem_file: PathLike | None = None
-    keys: Mapping[str, Any] | KeySet | None = None
+    keys: Mapping[str, Any] | KeySet | None = field(default=None, repr=False)
     audience: str | Iterable[str] | None = None
     algorithms: Collection[str] = ("RS256",)
     aliases: Collection[str] = ()
+    require: Mapping[str, Any] = field(default_factory=dict)
+    subject_prefix: str = ""
+    max_token_lifetime: float = MAX_TOKEN_LIFETIME
+    token_types: Collection[str] = ("JWT",)
     email_domains: Collection[str] = ()
     has_google_email_authority: bool = False
     stale_if_error: float = STALE_IF_ERROR
@@ -65,12 +77,22 @@ class Issuer:
     ca_file: PathLike | None = None
     bearer_token_file: PathLike | None = None
     key_set: KeySet = field(init=False, repr=False, compare=False)
+    required: RequiredClaims = field(init=False, repr=False, compare=False)
+
+    key_hosts: ClassVar[frozenset[str]] = frozenset()  # whose keys from elsewhere are worth a warning
+    open_to_strangers: ClassVar[bool] = False  # whoever asks gets a token, for any audience
+    needs_kid: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.issuer, str) or not self.issuer:
             raise ConfigurationError("issuer: empty; give the exact value of the tokens' iss claim")
-        for name in ("algorithms", "aliases", "email_domains"):
+        for name in ("algorithms", "aliases", "email_domains", "token_types"):
             object.__setattr__(self, name, as_texts(name, getattr(self, name)))
+        object.__setattr__(self, "token_types", frozenset(map(media_type, self.token_types)))
+        object.__setattr__(self, "required", RequiredClaims("require", self.require))
+        if not isinstance(self.subject_prefix, str):
+            raise ConfigurationError(f"subject_prefix: {self.subject_prefix!r} is no text; write it in quotes")
+        as_number("max_token_lifetime", self.max_token_lifetime, 1, MAX_TOKEN_LIFETIME)
         if not all(self.aliases):
             raise ConfigurationError("aliases: one is empty; give exact values of the tokens' iss claim")
         if self.audience is not None:
@@ -89,6 +111,30 @@ class Issuer:
     def spellings(self) -> tuple[str, ...]:
         """Every value of `iss` that is this issuer."""
         return (self.issuer, *self.aliases)
+
+    def subject_of(self, claims: Mapping[str, Any]) -> str:
+        """Whom the claims name.
+
+        Raises:
+            Unauthenticated: `claim_missing` or `claim_invalid` where `sub` is not what this issuer's tokens have there.
+        """
+        if "sub" not in claims:
+            raise refusal("claim_missing", "sub is missing")
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not subject:
+            raise refusal("claim_invalid", "sub is empty or no string")
+        if not subject.startswith(self.subject_prefix):
+            raise refusal("claim_invalid", f"sub does not begin with {self.subject_prefix!r}, so this is another kind of token")
+        return subject
+
+    def verified_email(self, claims: Mapping[str, Any]) -> str | None:
+        """The address that the claims hold, if this issuer is an authority for it and says that it is verified."""
+        return self.claimed_email(claims) if claims.get("email_verified") is True else None  # the boolean, not "true"
+
+    def hosted_domain(self, claims: Mapping[str, Any]) -> str | None:
+        """The Workspace domain that vouches for the claims' address, in lower case. That is Google's to say."""
+        hosted = claims.get("hd") if self.has_google_email_authority else None
+        return hosted.lower() if isinstance(hosted, str) and hosted and hosted.isascii() else None
 
     def claimed_email(self, claims: Mapping[str, Any]) -> str | None:
         """The address that the claims hold, if this issuer is an authority for it; verified or not."""
@@ -151,50 +197,6 @@ class Issuer:
     def key_host(self) -> str | None:
         """The host that serves the keys, or says where they are; `None` for keys from the configuration or a file."""
         return urlsplit(self.jwks_uri or self.pem_uri or self.discovery_uri or "").hostname
-
-
-def google(
-    *,
-    audience: str | Iterable[str] | None = None,
-    **options: Any,
-) -> Issuer:
-    """Google's ID tokens for service accounts and people, under both of Google's spellings (`options` are `Issuer`'s).
-
-    Source: Google Identity documentation, "Validating an ID token".
-    """
-    fixed = options.keys() & {"issuer", "aliases", "has_google_email_authority"}
-    if fixed:
-        raise ConfigurationError(f"{min(fixed)}: google() states Google's; leave it out, or write Issuer(…) for another issuer")
-    if not options.keys() & set(KEY_SOURCES):
-        options["jwks_uri"] = GOOGLE_JWKS_URI
-    return Issuer(
-        issuer=GOOGLE,
-        aliases=(GOOGLE_ALIAS,),
-        audience=audience,
-        has_google_email_authority=True,
-        **options,
-    )
-
-
-def oidc(issuer: str, **options: Any) -> Issuer:
-    """An issuer that says in its OpenID configuration where its keys are (`options` are `Issuer`'s).
-
-    `issuer` is the exact value of the tokens' `iss` claim; its configuration is at `/.well-known/openid-configuration` below
-    it, unless `discovery_uri` says otherwise, and has to name the very same issuer.
-
-    Source: OpenID Connect Discovery 1.0 §4.
-
-    Raises:
-        ConfigurationError: as `Issuer`, and for an option that says where the keys are.
-    """
-    if isinstance(issuer, str) and issuer and "discovery_uri" not in options:  # Issuer says what else is wrong with it
-        if "://" not in issuer or issuer.endswith(WELL_KNOWN):
-            raise ConfigurationError(
-                f"issuer {issuer!r}: its OpenID configuration is sought below its URL, and this is none; give the exact iss of its "
-                f"tokens, like https://issuer.example, or say where its keys are ({', '.join(KEY_SOURCES)})"
-            )
-        options["discovery_uri"] = discovery_uri(issuer)
-    return Issuer(issuer, **options)
 
 
 def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:

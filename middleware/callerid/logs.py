@@ -65,6 +65,10 @@ class RefusalLog:
         else:
             logger.info("%s", message, extra={"reason": refused.reason})
 
+    def warn(self, subject: str, message: str) -> None:
+        """A warning, at most once a minute for each subject."""
+        self._seldom(logging.WARNING, subject, message)
+
     def _seldom(self, level: int, reason: str, message: str) -> None:
         with self._lock():
             now = self._clock()

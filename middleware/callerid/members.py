@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError
-from callerid.issuers import GOOGLE, Issuer
+from callerid.issuers import Issuer
 from callerid.options import as_list
+from callerid.profiles import GOOGLE
 
 __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
 
@@ -31,13 +32,11 @@ _GOOGLE_PROJECTS = re.compile(
 def member_name(issuer: Issuer, subject: str, email: str | None) -> str:
     """The member that names this caller and nobody else."""
     address = normal_address(email)
-    if address is None:
-        return f"principal:{issuer.issuer}/{subject}"
-    return f"{'serviceAccount' if _is_google_account(issuer, address) else 'user'}:{address}"
-
-
-def _is_google_account(issuer: Issuer, address: str) -> bool:
-    return issuer.has_google_email_authority and is_service_account(address)
+    if address is not None and not is_service_account(address):
+        return f"user:{address}"
+    if address is not None and issuer.has_google_email_authority:
+        return f"serviceAccount:{address}"
+    return f"principal:{issuer.issuer}/{subject}"
 
 
 @dataclass(slots=True, eq=False)
@@ -78,20 +77,15 @@ class Members:
         address = normal_address(email)
         if address is None:
             return False
-        by_google = self.reader.issuers[caller.issuer].has_google_email_authority
+        issuer = self.reader.issuers[caller.issuer]
         if is_service_account(address):
-            return by_google and (address in self.accounts or domain_of(address) in self.account_domains)
-        hosted = _hosted_domain(caller)
-        if by_google and hosted is not None and hosted in self.domains:
+            return issuer.has_google_email_authority and (address in self.accounts or domain_of(address) in self.account_domains)
+        hosted = issuer.hosted_domain(caller.claims)
+        if hosted is not None and hosted in self.domains:
             return True
         # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
         vouched = hosted is not None or domain_of(address) == "gmail.com" or self.reader.consumer_accounts
         return address in self.users and (vouched or caller.issuer != GOOGLE)
-
-
-def _hosted_domain(caller: Caller) -> str | None:
-    hosted = caller.claims.get("hd")
-    return hosted.lower() if isinstance(hosted, str) and hosted and hosted.isascii() else None
 
 
 class MemberReader:

@@ -1,5 +1,6 @@
 """A Guard's keywords from the environment, a TOML file or a mapping: read once, at start, every mistake named with its mend."""
 
+import dataclasses
 import os
 import re
 import tomllib
@@ -10,8 +11,9 @@ from typing import Any
 
 from callerid.bearer import Header
 from callerid.errors import ConfigurationError
-from callerid.issuers import GOOGLE, GOOGLE_ALIAS, KEY_SOURCES, Issuer, google, oidc
+from callerid.issuers import Issuer
 from callerid.options import as_list
+from callerid.profiles import GOOGLE, GOOGLE_ALIAS, profile
 from callerid.routes import Route
 
 __all__ = ["from_env", "from_file", "from_mapping", "naming_fields", "naming_source"]
@@ -23,6 +25,10 @@ FIELDS = (
     "groups",
     "issuers",
     "headers",
+    "audience_trailing_slash",
+    "require",
+    "refuse_unless",
+    "origins",
     "leeway",
     "trust_cloud_run_iam",
     "consumer_accounts",
@@ -30,19 +36,7 @@ FIELDS = (
     "remember",
     "remember_bytes",
 )
-_ISSUER_FIELDS = (
-    "issuer",
-    *KEY_SOURCES,
-    "audience",
-    "algorithms",
-    "aliases",
-    "email_domains",
-    "has_google_email_authority",
-    "stale_if_error",
-    "max_key_age",
-    "ca_file",
-    "bearer_token_file",
-)
+_ISSUER_FIELDS = tuple(field.name for field in dataclasses.fields(Issuer) if field.init)
 
 _PREFIX = "CALLERID_"
 _ISSUER_OPTIONS = {
@@ -55,6 +49,7 @@ _ISSUER_OPTIONS = {
 _ISSUER_VARIABLES = ("CALLERID_ISSUER", *_ISSUER_OPTIONS.values(), "CALLERID_ISSUER_EMAIL_AUTHORITY")
 _VARIABLES = {
     "audience": "CALLERID_AUDIENCE",
+    "audience_trailing_slash": "CALLERID_AUDIENCE_TRAILING_SLASH",
     "callers": "CALLERID_CALLERS",
     "headers": "CALLERID_HEADERS",
     "leeway": "CALLERID_LEEWAY",
@@ -77,6 +72,7 @@ def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settin
     _refuse_unknown_variables(environ)
     readers: dict[str, Callable[[str, str], Any]] = {
         "audience": _several,
+        "audience_trailing_slash": lambda _, text: text.strip().lower(),
         "callers": _several,
         "headers": _several,
         "leeway": _number,
@@ -187,16 +183,11 @@ def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
         options: dict[str, Any] = {field: environ[name] for field, name in _ISSUER_OPTIONS.items() if name in environ}
         if "algorithms" in options:
             options["algorithms"] = _several("CALLERID_ALGORITHMS", options["algorithms"])
+        issuer = environ.get("CALLERID_ISSUER", GOOGLE)
         authority = _boolean("CALLERID_ISSUER_EMAIL_AUTHORITY", environ.get("CALLERID_ISSUER_EMAIL_AUTHORITY", "0"))
-        return _profile(environ.get("CALLERID_ISSUER", GOOGLE), options, has_google_email_authority=authority)
-
-
-def _profile(issuer: Any, options: dict[str, Any], **others: Any) -> Issuer:
-    """The issuer of that name: one that says nowhere where its keys are says it in its OpenID configuration."""
-    if issuer in (GOOGLE, GOOGLE_ALIAS):
-        return google(**options)
-    discovers = not options.keys() & set(KEY_SOURCES)
-    return (oidc if discovers else Issuer)(issuer, **options, **others)
+        if authority and issuer not in (GOOGLE, GOOGLE_ALIAS):  # which have it
+            options["has_google_email_authority"] = True
+        return profile(issuer, options)
 
 
 def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -248,10 +239,11 @@ def _issuer(item: Any) -> Any:
     if not isinstance(item, Mapping):
         return item
     words = _table("issuers", item, _ISSUER_FIELDS, ("issuer",))
-    return _profile(words.pop("issuer"), words)
+    return profile(words.pop("issuer"), words)
 
 
 def _header(item: Any) -> Any:
     if not isinstance(item, Mapping):
         return item
-    return Header(**_table("headers", item, ("name", "scheme", "issuers"), ("name",)))
+    words = _table("headers", item, ("name", "scheme", "issuers", "cookie_borne"), ("name",))
+    return Header(**({**words, "scheme": words["scheme"] or None} if "scheme" in words else words))  # TOML has no null

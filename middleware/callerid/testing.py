@@ -20,13 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from callerid.address import is_service_account, normal_address
-from callerid.issuers import GOOGLE, Issuer, google
+from callerid.bearer import IAP, IAP_HEADER
+from callerid.issuers import Issuer
 from callerid.keys.discovery import discovery_uri
+from callerid.profiles import GOOGLE, google, profile
 from callerid.token import REMOVED_SIGNATURE
 
 __all__ = ["FakeIssuer"]
 
-HOUR = 3600
+HOUR, IAP_LIFETIME = 3600, 600  # seconds
 
 
 class FakeIssuer:
@@ -80,8 +82,10 @@ class FakeIssuer:
         return google(jwks_uri=self.jwks_uri, algorithms=(self.algorithm,), **options)
 
     def profile(self, **options: Any) -> Issuer:
-        """This issuer as a Guard knows it: an issuer of its own, believed for no address unless `options` say so."""
-        return Issuer(self.issuer, jwks_uri=self.jwks_uri, algorithms=(self.algorithm,), **options)
+        """This issuer as a Guard knows it: one that is known by name is its profile, any other is believed for no address unless
+        `options` say so.
+        """
+        return profile(self.issuer, {"jwks_uri": self.jwks_uri, "algorithms": (self.algorithm,)} | options)
 
     def add_key(self, kid: str | None = None) -> str:
         """Make a further key and publish it; tokens are signed with the old one until `kid` is set to what this returns."""
@@ -114,8 +118,8 @@ class FakeIssuer:
         }
 
     def claims(self, member: str, audience: str, **changes: Any) -> dict[str, Any]:
-        """The claims of a token as Google makes them for a service account or a person, or those of `principal:ISSUER/SUBJECT`;
-        a change to `None` takes one out.
+        """The claims of a token as Google makes them for a service account or a person (and IAP, for who came through it), or
+        those of `principal:ISSUER/SUBJECT`; a change to `None` takes one out.
         """
         now = int(self._clock())
         claims: dict[str, Any] = {"iss": self.issuer, "aud": audience, "iat": now, "exp": now + HOUR}
@@ -123,6 +127,9 @@ class FakeIssuer:
             claims["sub"] = member.removeprefix("principal:").removeprefix(f"{self.issuer}/")
         else:
             claims |= _email_claims(member.partition(":")[2] or member)
+            if self.issuer == IAP:
+                del claims["email_verified"]
+                claims |= {"exp": now + IAP_LIFETIME, "azp": audience, "sub": f"accounts.google.com:{claims['sub']}"}
         return {name: value for name, value in (claims | changes).items() if value is not None}
 
     def token(self, member: str, audience: str, **changes: Any) -> str:
@@ -131,7 +138,8 @@ class FakeIssuer:
 
     def headers(self, member: str, audience: str, **changes: Any) -> dict[str, str]:
         """Request headers that bear such a token."""
-        return {"Authorization": f"Bearer {self.token(member, audience, **changes)}"}
+        token = self.token(member, audience, **changes)
+        return {IAP_HEADER: token} if self.issuer == IAP else {"Authorization": f"Bearer {token}"}
 
     def sign(self, claims: Mapping[str, Any] | bytes, **header: Any) -> str:
         """Sign claims, or any payload, under a header that `header` changes (`None` takes a member out)."""

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from callerid.errors import Refused, refusal
 
-__all__ = ["MAX_TOKEN_BYTES", "REMOVED_SIGNATURE", "UnverifiedToken", "is_kid", "parse_token"]
+__all__ = ["MAX_DEPTH", "MAX_TOKEN_BYTES", "REMOVED_SIGNATURE", "UnverifiedToken", "is_kid", "media_type", "parse_token"]
 
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_KID_LENGTH = 256
@@ -25,6 +25,7 @@ class UnverifiedToken:
 
     alg: str
     kid: str | None
+    typ: str | None
     claims: dict[str, Any] = field(repr=False)
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -36,7 +37,7 @@ def parse_token(token: str) -> UnverifiedToken:
 
     Raises:
         Unauthenticated: `malformed_token` for its shape, encoding or JSON, `crit` (RFC 7515 §4.1.11), `b64` (RFC 7797) or a
-            bad `kid`; `algorithm_not_allowed` where `alg` is no string.
+            bad `kid` or `typ`; `algorithm_not_allowed` where `alg` is no string.
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES:
         raise _malformed(f"longer than {MAX_TOKEN_BYTES} bytes, or no text")
@@ -44,10 +45,12 @@ def parse_token(token: str) -> UnverifiedToken:
         raise _malformed("not three segments of ASCII text")
     signing_input, _, signature = token.rpartition(".")
     header, _, payload = signing_input.partition(".")
-    alg, kid = _read_header(_json_object(_decode(header)))
+    members = _json_object(_decode(header))
+    alg, kid = _read_header(members)
     return UnverifiedToken(
         alg=alg,
         kid=kid,
+        typ=_read_typ(members),
         claims=_json_object(_decode(payload)),
         signing_input=signing_input.encode(),
         signature=_decode(signature),
@@ -64,6 +67,11 @@ def _malformed(note: str) -> Refused:
     return refusal("malformed_token", note)
 
 
+def media_type(typ: str) -> str:
+    """A `typ` as they compare: without regard to case, and to the prefix that is implied (RFC 7515 §4.1.9)."""
+    return typ.lower().removeprefix("application/")
+
+
 def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
     """`alg` and `kid`. A key or the place of one (`jwk`, `jku`, `x5c`, `x5u`) is never used: RFC 8725 §3.10."""
     if "crit" in header or "b64" in header:
@@ -75,6 +83,12 @@ def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
     if not isinstance(alg, str):
         raise refusal("algorithm_not_allowed", "alg is missing or no string")
     return alg, kid
+
+
+def _read_typ(header: dict[str, Any]) -> str | None:
+    if "typ" in header and not isinstance(header["typ"], str):
+        raise _malformed("typ is no string")
+    return media_type(header["typ"]) if "typ" in header else None
 
 
 def _decode(segment: str) -> bytes:

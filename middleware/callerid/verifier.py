@@ -10,29 +10,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from callerid.audience import accepted_audiences, with_other_slash
 from callerid.bearer import IAP, IAP_HEADER, Header
 from callerid.caller import Caller, Claims, VerifiedBy
 from callerid.errors import ConfigurationError, Refused, refusal
-from callerid.issuers import Issuer, audiences
+from callerid.issuers import Issuer
 from callerid.keys.material import Key
 from callerid.logs import shown
 from callerid.members import member_name
 from callerid.memory import TokenMemory, Verified
 from callerid.options import as_flag, as_list, as_number
+from callerid.required import RequiredClaims
 from callerid.token import UnverifiedToken, parse_token
 
-__all__ = ["MAX_LIFETIME", "Verifier"]
+__all__ = ["Verifier"]
 
-MAX_LIFETIME = 24 * 3600  # seconds from iat to exp
 LEEWAY, MAX_LEEWAY = 30.0, 300.0  # seconds
-
-# The client ids of gcloud: `gcloud auth print-identity-token` mints tokens for them that many services accept.
-SHARED_AUDIENCES = frozenset(
-    {
-        "32555940559.apps.googleusercontent.com",
-        "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com",
-    }
-)
 
 _REMOVED = (
     "either Cloud Run removed this signature or someone forged this token; if the service can be invoked by allUsers it is "
@@ -46,16 +39,22 @@ class _Checked(NamedTuple):
     text: str
     token: UnverifiedToken
     issuer: Issuer
+    subject: str
     audience: str
     issued_at: float
     expires_at: float
     not_before: float
+
+    def __repr__(self) -> str:
+        return f"<a checked token of {self.issuer.issuer}>"
 
 
 class Verifier:
     """Verifies ID tokens of the given issuers.
 
     `audience` is the `aud` accepted, one or several, where there is one issuer that states none of its own.
+    `audience_trailing_slash`, "exact" or "ignore", says whether an audience that is an origin alone, like `https://me.example`,
+    is also accepted with the other ending. `require` are claims that every issuer's tokens must have (`RequiredClaims`).
     `leeway` is the clock skew allowed, in seconds from 0 to 300. `clock` tells the seconds since the epoch. `headers` are
     those a token may come in, where some issuers are bound to some of them. `remember` is how many verified tokens are kept,
     `remember_bytes` how much memory they may take.
@@ -69,6 +68,8 @@ class Verifier:
         issuers: Iterable[Issuer],
         *,
         audience: str | Iterable[str] | None = None,
+        audience_trailing_slash: str = "exact",
+        require: Mapping[str, Any] | None = None,
         headers: Iterable[Header] = (),
         leeway: float = LEEWAY,
         trust_cloud_run_iam: bool = False,
@@ -83,7 +84,13 @@ class Verifier:
         self._clock = clock
         self._by_spelling = _by_spelling(self.issuers)
         self._algorithms = frozenset(alg for issuer in self.issuers for alg in issuer.algorithms)
-        self._audiences = _audiences(self.issuers, audience, as_flag("allow_shared_audience", allow_shared_audience))
+        self._audiences = accepted_audiences(
+            self.issuers,
+            audience,
+            allow_shared=as_flag("allow_shared_audience", allow_shared_audience),
+            trailing_slash=audience_trailing_slash,
+        )
+        self._required = RequiredClaims("require", require or {})
         self._bound = _bound_issuers(self._by_spelling, headers)
         self._memory = TokenMemory(
             entries=int(as_number("remember", remember, 0, 10**9)), size=int(as_number("remember_bytes", remember_bytes, 0, 10**12))
@@ -159,6 +166,10 @@ class Verifier:
         if token.alg not in issuer.algorithms:
             known = ", ".join(issuer.algorithms)
             raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}, {issuer.issuer} has {known}")
+        if token.typ is not None and token.typ not in issuer.token_types:  # RFC 8725 §3.11: at+jwt, logout+jwt, dpop+jwt, …
+            raise refusal("malformed_token", f"unverified_typ={shown(token.typ)} is no ID token's; see Issuer(token_types=…)")
+        if token.kid is None and issuer.needs_kid:
+            raise refusal("unknown_key", f"{issuer.issuer} names the key of each of its tokens, and this one has no kid")
         return issuer
 
     def _is_accepted_in(self, issuer: Issuer, header: Header) -> bool:
@@ -171,14 +182,14 @@ class Verifier:
         expires_at = _time(claims, "exp")
         issued_at = _time(claims, "iat")
         not_before = _time(claims, "nbf") if "nbf" in claims else issued_at
-        if not _required(claims, "sub", str):
-            raise refusal("claim_invalid", "sub is empty")
+        subject = issuer.subject_of(claims)
         audience = next((value for value in unverified_audiences if value in self._audiences[issuer]), None)
         if audience is None:
-            wanted = ", ".join(sorted(self._audiences[issuer]))
-            raise refusal("audience_mismatch", f"unverified_aud={shown(unverified_audiences)}, configured: {wanted}")
-        checked = _Checked(text, token, issuer, audience, issued_at, expires_at, max(issued_at, not_before))
+            raise refusal("audience_mismatch", _mismatch(unverified_audiences, self._audiences[issuer]))
+        checked = _Checked(text, token, issuer, subject, audience, issued_at, expires_at, max(issued_at, not_before))
         self._check_times(checked)
+        issuer.required.check(claims)
+        self._required.check(claims)
         return checked
 
     def _check_times(self, checked: _Checked) -> None:
@@ -187,8 +198,8 @@ class Verifier:
             raise refusal("token_expired", f"unverified_exp={shown(checked.expires_at)}, now {now:.0f}")
         if now < checked.not_before - self._leeway:
             raise refusal("token_not_yet_valid", f"unverified_nbf={shown(checked.not_before)}, now {now:.0f}; compare the clocks")
-        if checked.expires_at - checked.issued_at > MAX_LIFETIME:
-            raise refusal("claim_invalid", "exp is more than 24 hours after iat")
+        if checked.expires_at - checked.issued_at > checked.issuer.max_token_lifetime:
+            raise refusal("claim_invalid", f"exp is more than {checked.issuer.max_token_lifetime:.0f} seconds after iat")
 
     def _check_signature(self, checked: _Checked, header: Header | None, key: Key) -> Verified:
         token = checked.token
@@ -198,17 +209,17 @@ class Verifier:
 
     def _identify(self, checked: _Checked, header: Header | None, key: Key | None, verified_by: VerifiedBy) -> Verified:
         claims, issuer = checked.token.claims, checked.issuer
-        email = issuer.claimed_email(claims) if claims.get("email_verified") is True else None  # 8: the boolean, not "true"
+        email = issuer.verified_email(claims)  # 8
         caller = Caller(
             issuer=issuer.issuer,
-            subject=claims["sub"],
+            subject=checked.subject,
             audience=checked.audience,
             email=email,
             claims=Claims(claims),
             issued_at=checked.issued_at,
             expires_at=checked.expires_at,
             verified_by=verified_by,
-            member=member_name(issuer, claims["sub"], email),
+            member=member_name(issuer, checked.subject, email),
         )
         valid_from, valid_until = checked.not_before - self._leeway, checked.expires_at + self._leeway
         return Verified(caller, checked.text, header, valid_from, valid_until, issuer.key_set, key)
@@ -246,6 +257,13 @@ def _audience_values(claims: Mapping[str, Any]) -> list[str]:
     return values
 
 
+def _mismatch(unverified: list[str], configured: frozenset[str]) -> str:
+    slash = ""
+    if configured.intersection(map(with_other_slash, unverified)):
+        slash = "; they differ by the final slash alone: correct one of them, or set audience_trailing_slash='ignore'"
+    return f"unverified_aud={shown(unverified)}, configured: {', '.join(sorted(configured))}{slash}"
+
+
 def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
     if not issuers:
         raise ConfigurationError("issuers: empty; leave it out for Google's, or name at least one")
@@ -259,32 +277,6 @@ def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
     return found
 
 
-def _audiences(
-    issuers: tuple[Issuer, ...], audience: str | Iterable[str] | None, allow_shared: bool
-) -> dict[Issuer, frozenset[str]]:
-    """Each issuer's audiences: they never cross issuers, since each issuer decides whom it gives which audience."""
-    if audience is not None:
-        audience = audiences("audience", audience)
-        if len(issuers) > 1 or any(issuer.audience is not None for issuer in issuers):
-            raise ConfigurationError("audience: say it once: here for a single issuer, else at each Issuer(audience=…)")
-    return {issuer: _checked_audiences(issuer, issuer.audience or audience, allow_shared) for issuer in issuers}
-
-
-def _checked_audiences(issuer: Issuer, audience: Iterable[str] | None, allow_shared: bool) -> frozenset[str]:
-    if audience is None:
-        raise ConfigurationError(
-            f"audience: missing for {issuer.issuer}; set it to the exact aud that callers ask tokens for, as a rule this "
-            "service's URL"
-        )
-    shared = SHARED_AUDIENCES.intersection(audience)
-    if shared and not allow_shared:
-        raise ConfigurationError(
-            f"audience: {min(shared)} is gcloud's own client id, and a token for it is good at many services; use this service's "
-            "URL, or set allow_shared_audience=True"
-        )
-    return frozenset(audience)
-
-
 def _bound_issuers(by_spelling: Mapping[str, Issuer], headers: Iterable[Header]) -> dict[Issuer, list[Header]]:
     bound: dict[Issuer, list[Header]] = {}
     headers = tuple(headers)
@@ -294,5 +286,5 @@ def _bound_issuers(by_spelling: Mapping[str, Issuer], headers: Iterable[Header])
                 raise ConfigurationError(f"headers: {header.name} is for {name!r}, which is no configured issuer")
             bound.setdefault(by_spelling[name], []).append(header)
     if headers and IAP in by_spelling and by_spelling[IAP] not in bound:
-        raise ConfigurationError(f"headers: {IAP} is accepted in {IAP_HEADER} only; add Header({IAP_HEADER!r}, scheme=None)")
+        raise ConfigurationError(f"headers: {IAP} is accepted in {IAP_HEADER} only; add that, or leave headers out")
     return bound

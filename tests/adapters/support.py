@@ -12,7 +12,7 @@ import httpx
 import uvicorn
 
 from callerid import Guard, google
-from callerid.issuers import GOOGLE
+from callerid.profiles import GOOGLE
 from callerid.testing import FakeIssuer
 from tests.keys import Endpoint, Gate, keys_of, send
 from tests.support import ANA, AUDIENCE, LOGIN

@@ -29,12 +29,12 @@ class Answer:
         return str(self.json["reason"]) if is_problem and self.body else ""
 
 
-def exchange(port: int, method: str, target: str, headers: Headers = (), *, version: str = "HTTP/1.1") -> Answer:
+def exchange(port: int, method: str, target: str, headers: Headers = (), *, version: str = "HTTP/1.1", body: str = "") -> Answer:
     """Send one request, as it is written, and read the answer."""
     lines = [f"{method} {target} {version}", "Host: user-profiles.example", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers]
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        connection.sendall("\r\n".join([*lines, "", body]).encode("latin-1"))
         response = HTTPResponse(connection, method=method)
         response.begin()
         fields = {name.lower(): value for name, value in response.getheaders()}

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from callerid import Guard, Route, current_caller
+from callerid import Guard, Route, current_caller, google
 from callerid.asgi import CallerMiddleware, Receive, Scope, Send
-from callerid.issuers import STALE_IF_ERROR, google
+from callerid.issuers import STALE_IF_ERROR
 from callerid.keys.clock import SuspendAwareClock
 from callerid.keys.fetch import Fetcher, lifetime_of
 from callerid.keys.keyset import parse_jwks

@@ -256,13 +256,13 @@ class Authority:
         self.ca_file = str(folder / "ca.pem")
         (folder / "ca.pem").write_bytes(self._issue(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None)))
 
-    def server(self, name: x509.GeneralName) -> ssl.SSLContext:
-        """What a server of this name serves with."""
+    def server(self, *names: x509.GeneralName) -> ssl.SSLContext:
+        """What a server of these names serves with."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A server")])
         file = self._folder / "server.pem"
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        file.write_bytes(pem + self._issue(subject, key, x509.SubjectAlternativeName([name])))
+        file.write_bytes(pem + self._issue(subject, key, x509.SubjectAlternativeName(names)))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context

@@ -15,9 +15,9 @@ from callerid import (
     Claims,
     ConfigurationError,
     Guard,
+    GuardStatus,
     Header,
     Issuer,
-    KeyStatus,
     NoRequestError,
     Refused,
     Route,
@@ -69,7 +69,7 @@ def test_keys_before_the_first_request(issuer: FakeIssuer) -> None:
     assert_type(guard.warm_up(30.0), None)
     assert_type(asyncio.run(guard.awarm_up(timeout=30)), None)
     assert_type(guard.ready, bool)
-    status = assert_type(guard.status(), dict[str, KeyStatus])["https://accounts.google.com"]
+    status = assert_type(guard.status(), dict[str, GuardStatus])["https://accounts.google.com"]
     assert_type(status["state"], State)
     assert_type(status["key_ids"], list[str])
     assert_type(status["age"], float | None)
