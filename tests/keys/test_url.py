@@ -22,6 +22,7 @@ from tests.support import complains
         "http://127.0.0.1:8080/jwks",
         "http://[::1]/",
         "HTTP://LOCALHOST/jwks?a=b",
+        "https://xn--bcher-kva.example:0443/jwks?a=\\b",
     ],
 )
 def test_https_and_loopback_http_are_accepted(url: str) -> None:
@@ -37,6 +38,10 @@ def test_https_and_loopback_http_are_accepted(url: str) -> None:
         "http://localhost.evil.example/",
         "http://localhost@evil.example/",
         "http://localhost:80\\@evil.example/",
+        "https://metadata.google.internal\\.issuer.example/",  # urllib3 would ask the host before the backslash
+        "https://issuer.example\\/jwks",
+        "https://b\u00fccher.example/",  # to be written as xn--bcher-kva.example, since not every urllib3 can
+        "https://metadata\u3002google.internal/",
         "file:///etc/passwd",
         "ftp://127.0.0.1/",
         "data:application/json,{}",

@@ -5,6 +5,9 @@ import socket
 import urllib.request
 from urllib.parse import SplitResult, urlsplit
 
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
 from callerid.errors import ConfigurationError
 from callerid.logs import shown
 
@@ -40,11 +43,22 @@ def checked_url(url: str) -> SplitResult:
         raise ConfigurationError(
             f"key URL {shown(url)} is a link-local or metadata address, and such a server has no keys of an issuer's"
         )
-    if not parts.hostname or "%" in parts.netloc or parts.fragment or len(url) > MAX_URL or not url.isprintable() or " " in url:
+    if not parts.hostname or "%" in parts.netloc or parts.fragment or len(url) > MAX_URL or not _has_one_reading(url, parts):
         raise ConfigurationError(f"key URL {shown(url)} is no URL with a host; write it like https://issuer.example/jwks.json")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ConfigurationError(f"key URL {shown(url)} must be https (plain http is for 127.0.0.1, [::1] and localhost only)")
     return parts
+
+
+def _has_one_reading(url: str, parts: SplitResult) -> bool:
+    """Whether urllib3, which connects, goes where we think: for it a backslash ends the host, and a host may be put into ASCII."""
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        read = parse_url(url)
+    except LocationParseError:
+        return False
+    return (read.scheme, (read.host or "").strip("[]"), read.port) == (parts.scheme, parts.hostname, parts.port)
 
 
 def hands_out_credentials(host: str) -> bool:
