@@ -671,6 +671,7 @@ def test_a_proxy_may_be_anywhere() -> None:
         pytest.param({"Cache-Control": "no-store"}, 600, id="no-store"),
         pytest.param({"Cache-Control": "no-cache, no-store, max-age=900"}, 900, id="no-store beside max-age"),
         pytest.param({"Cache-Control": "max-age=900, max-age=1000"}, 900, id="twice"),
+        pytest.param({"Cache-Control": "max-age=00000000900", "Age": "00000000100"}, 800, id="zeros first"),
     ],
 )
 def test_the_lifetime_is_max_age_less_age_within_bounds(headers: dict[str, str], seconds: float) -> None:

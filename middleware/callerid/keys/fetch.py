@@ -139,6 +139,7 @@ def lifetime_of(headers: Mapping[str, str]) -> float:
 
 
 def _seconds(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
     return int(digits) if len(digits) <= 10 else 10**10
 
 
