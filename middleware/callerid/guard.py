@@ -157,8 +157,8 @@ class Guard:
             remember_bytes=remember_bytes,
             clock=clock,
         )
-        self.header_names: frozenset[str] = frozenset(
-            {*(header.key for header in self.bearer.headers), IAP_HEADER.lower(), *CROSS_SITE_HEADERS}
+        self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
+            CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
         self._cross_site = CrossSite(origins)
         self._refuse_unless = _function("refuse_unless", refuse_unless)
