@@ -138,18 +138,19 @@ def editors(path: str, *methods: str) -> Route:
         (
             "service account and no Google",
             {"issuers": [IDP_ISSUER]},
-            ["callers: serviceAccount: and domain: members can match nobody"],
+            ["callers: serviceAccount: members can match nobody"],
         ),
         (
             "project and no Google",
             {"issuers": [IDP_ISSUER], "callers": ["*@shop.iam.gserviceaccount.com"]},
-            ["callers: serviceAccount: and domain: members"],
+            ["callers: serviceAccount: members"],
         ),
         (
             "domain and no Google",
             {"issuers": [IDP_ISSUER], "callers": ["domain:example.com"]},
-            ["callers: serviceAccount: and domain: members"],
+            ["callers: domain: members can match nobody"],
         ),
+        ("service account and only IAP", {"issuers": [iap()]}, ["callers: serviceAccount: members can match nobody"]),
         (
             "person whom no issuer vouches for",
             {"issuers": [IDP_ISSUER], "callers": [ANA, "user:bob@other.example"]},
@@ -200,6 +201,7 @@ def test_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, A
         ("public route", {"routes": [everybody("/healthz"), everybody("/profiles/{id}")]}),
         ("a subtree that is guarded", {"routes": [editors("/admin/**")]}),
         ("IAP and whom it lets through", {"issuers": [iap()], "callers": ["allAuthenticatedUsers"]}),
+        ("IAP and whom it vouches for", {"issuers": [iap()], "callers": [ANA, "domain:example.com"]}),
         (
             "Chat and nobody else",
             {"issuers": [google_chat(audience="https://x")], "callers": ["allAuthenticatedUsers"], "audience": None},

@@ -345,6 +345,7 @@ def test_a_name_in_a_file_is_its_profile(name: str, options: dict[str, Any], sig
     named(
         ("google with another name", lambda: google(issuer="x"), ["issuer: google() states it"]),
         ("iap with another name", lambda: iap(issuer="x"), ["issuer: iap() states it"]),
+        ("iap with domains", lambda: iap(email_domains=["a.example"]), ["email_domains: iap() states it"]),
         ("iap with Google's authority", lambda: iap(has_google_email_authority=True), ["has_google_email_authority: iap()"]),
         ("firebase with an audience", lambda: firebase("p", audience="x"), ["audience: firebase() states it"]),
         ("firebase without a project", lambda: firebase(""), ["firebase: ''", "project"]),

@@ -75,8 +75,12 @@ def _dead_members(members: Members, name: str, issuers: Sequence[Issuer]) -> Ite
         )
     if any(issuer.has_google_email_authority for issuer in issuers):
         return
-    if members.accounts or members.account_domains or members.domains:
-        yield f"{name}: serviceAccount: and domain: members can match nobody, since no issuer is an authority for them"
+    if members.accounts or members.account_domains:
+        yield f"{name}: serviceAccount: members can match nobody, since no issuer is an authority for them"
+    if any(issuer.vouches_for_people for issuer in issuers):
+        return
+    if members.domains:
+        yield f"{name}: domain: members can match nobody, since no issuer is an authority for them"
     vouched = {domain for issuer in issuers for domain in issuer.email_domains}
     dead = sorted(address for address in members.users if address.partition("@")[2] not in vouched)
     if dead:

@@ -81,6 +81,7 @@ class Issuer:
 
     key_hosts: ClassVar[frozenset[str]] = frozenset()  # whose keys from elsewhere are worth a warning
     open_to_strangers: ClassVar[bool] = False  # whoever asks gets a token, for any audience
+    vouches_for_people: ClassVar[bool] = False  # and for their Workspace domains, by a rule of its own
     needs_kid: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

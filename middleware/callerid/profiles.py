@@ -62,6 +62,7 @@ class _IAP(_OfGoogle):
     """
 
     __slots__ = ()
+    vouches_for_people = True
 
     def claimed_email(self, claims: Mapping[str, Any]) -> str | None:
         is_of_google = str(claims["sub"]).startswith("accounts.google.com:")
@@ -139,7 +140,7 @@ def iap(**options: Any) -> Issuer:
 
     Source: IAP documentation, "Securing your app with signed headers" (10 minutes of lifetime, and twice 30 seconds of skew).
     """
-    stated = {"issuer": IAP, "has_google_email_authority": False}
+    stated = {"issuer": IAP, "has_google_email_authority": False, "email_domains": ()}
     return _stated(_IAP, "iap()", stated, options, jwks_uri=IAP_JWKS_URI, algorithms=("ES256",), max_token_lifetime=660)
 
 
