@@ -134,6 +134,17 @@ def editors(path: str, *methods: str) -> Route:
             {"callers": ["principal:accounts.google.com/*"]},
             [f"callers: admits everybody to whom {GOOGLE}"],
         ),
+        *(
+            (
+                f"all of {name}",
+                {"issuers": [issuer], "callers": [f"principal:{issuer.issuer}/{prefix}*"]},
+                [f"callers: admits everybody to whom {issuer.issuer} gives a token: {WORLD}"],
+            )
+            for name, issuer, prefix in (
+                ("GitHub's repositories", github_actions(), "repo:"),
+                ("gitlab.com's projects", gitlab_ci(), "project_path:"),
+            )
+        ),
         # Whom it cannot admit
         (
             "service account and no Google",
@@ -207,6 +218,11 @@ def test_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, A
             {"issuers": [google_chat(audience="https://x")], "callers": ["allAuthenticatedUsers"], "audience": None},
         ),
         ("keys of GitHub's", {"issuers": [github_actions()], "callers": [f"principal:{GITHUB}/repo:shop/x:ref:refs/heads/main"]}),
+        ("an owner's repositories", {"issuers": [github_actions()], "callers": [f"principal:{GITHUB}/repo:shop/*"]}),
+        (
+            "all projects of one's own GitLab",
+            {"issuers": [gitlab_ci("https://git.example")], "callers": ["principal:https://git.example/project_path:*"]},
+        ),
         ("public to read, guarded else", {"routes": [everybody("/a", "GET")]}),
         ("methods left to narrower callers", {"routes": [Route("/a", callers=[LOGIN, SEARCH], methods=["PUT"])]}),
         ("methods left to a narrower route", {"routes": [everybody("/a", "PUT"), editors("/{x}")]}),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["caveats"]
 
+# What the subjects of all of GitHub's and gitlab.com's jobs begin with, unless somebody has customized them.
+_EVERYBODY = frozenset({"", "repo:", "project_path:"})
+
 _OPTIONS = {
     "trust_cloud_run_iam": "tokens without a signature are believed; this relies on Cloud Run IAM before every request, so the "
     "service must never be invokable by allUsers",
@@ -36,7 +39,8 @@ def caveats(
     strangers = [issuer.issuer for issuer in issuers if _is_open(issuer)]
     for rule in (callers, *rules):
         for issuer in strangers:
-            if rule.members.all_authenticated or "" in rule.members.principal_prefixes.get(issuer, ()):
+            prefixes = rule.members.principal_prefixes.get(issuer, ())
+            if rule.members.all_authenticated or not _EVERYBODY.isdisjoint(prefixes):
                 yield f"{rule.name}: admits everybody to whom {issuer} gives a token: the whole world"
         yield from _dead_members(rule.members, rule.name, issuers)
     if callers.members.everyone:
