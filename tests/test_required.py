@@ -1,5 +1,6 @@
 """Claims that a token must have: which values do, which are missing, and what cannot be meant."""
 
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import pytest
@@ -10,6 +11,15 @@ from callerid import Guard, Verifier, google
 from callerid.required import RequiredClaims
 from callerid.testing import FakeIssuer
 from tests.support import AUDIENCE, LOGIN, complains, named, reason
+
+
+class Stage(StrEnum):
+    LIVE = "live"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
 
 NODE = {"google": {"compute_engine": {"project_id": "shop", "project_number": 7, "preemptible": False}}}
 POD = {"kubernetes.io": {"namespace": "shop", "pod.name": "login"}}
@@ -48,6 +58,9 @@ POD = {"kubernetes.io": {"namespace": "shop", "pod.name": "login"}}
         ("false", {"google.compute_engine.preemptible": False}, NODE, None),
         ("true for one", {"n": 1}, {"n": True}, "claim_invalid"),
         ("one for true", {"n": True}, {"n": 1}, "claim_invalid"),
+        ("an enumeration's text", {"stage": Stage.LIVE}, {"stage": "live"}, None),
+        ("an enumeration's number", {"level": [Level.HIGH]}, {"level": 3}, None),
+        ("an enumeration's number as a fraction", {"level": Level.HIGH}, {"level": 3.0}, "claim_invalid"),
         ("zero for false", {"n": False}, {"n": 0}, "claim_invalid"),
     ),
 )
@@ -69,12 +82,22 @@ def test_a_claim_is_what_is_required(required: Any, claims: dict[str, Any], why:
         ("a fraction", {"hd": 1.5}, ["require: hd: 1.5 is no list"]),
         ("a fraction among others", {"hd": [1.5]}, ["require: hd: 1.5 is no text, whole number or boolean"]),
         ("an object among others", {"hd": [{}]}, ["require: hd: {} is no text"]),
+        ("a claim in two ways", {"a.b": "x", "a": {"b": "y"}}, ["require: a.b: given twice"]),
+        ("a claim in two ways, equal", {"a": {"b": "x"}, "a.b": "x"}, ["require: a.b: given twice"]),
         ("a name within that is no text", {"a": {7: "x"}}, ["7 is no claim's name"]),
     ),
 )
 def test_what_cannot_be_meant_is_a_configuration_error(required: Any, words: list[str]) -> None:
     with complains(*words):
         RequiredClaims("require", required)
+
+
+@pytest.mark.parametrize("required", ["", "hd", [], 0, False, ["hd"]])
+def test_what_a_guard_requires_is_a_mapping_also_where_it_is_empty(required: Any) -> None:
+    with complains(f"require: {required!r} names no claim"):
+        Guard(audience=AUDIENCE, callers=[LOGIN], require=required)
+    with complains(f"require: {required!r} names no claim"):
+        google(require=required)
 
 
 def test_an_object_without_end_is_a_configuration_error() -> None:

@@ -19,13 +19,17 @@ class RequiredClaims:
     Values compare as JSON does, type and all: `1` is neither `"1"` nor `true`.
 
     Raises:
-        ConfigurationError: for what is no mapping, an empty name or list, and a value that is no text, whole number or boolean.
+        ConfigurationError: for what is no mapping, an empty name or list, a claim said in two ways, and a value that is no text,
+            whole number or boolean.
     """
 
     def __init__(self, field: str, required: object) -> None:
-        self._required: dict[_Path, frozenset[tuple[type, object]]] = {
-            path: _allowed(f"{field}: {'.'.join(path)}", value) for path, value in _paths(field, required)
-        }
+        self._required: dict[_Path, frozenset[tuple[type, object]]] = {}
+        for path, value in _paths(field, required):
+            name = f"{field}: {'.'.join(path)}"
+            if path in self._required:
+                raise ConfigurationError(f"{name}: given twice; nothing is merged, so take one out")
+            self._required[path] = _allowed(name, value)
 
     def check(self, claims: Mapping[str, Any]) -> None:
         """Refuse a token that lacks one of them.
@@ -68,4 +72,9 @@ def _allowed(field: str, value: object) -> frozenset[tuple[type, object]]:
     for each in values:
         if not isinstance(each, str | int):  # a boolean is an int
             raise ConfigurationError(f"{field}: {each!r} is no text, whole number or boolean")
-    return frozenset((type(each), each) for each in values)
+    return frozenset((_json_type(each), each) for each in values)
+
+
+def _json_type(value: str | int) -> type:
+    """The type that JSON would read it as: an enumeration's member is a text or a number, too."""
+    return next(kind for kind in (bool, int, str) if isinstance(value, kind))

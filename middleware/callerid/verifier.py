@@ -90,7 +90,7 @@ class Verifier:
             allow_shared=as_flag("allow_shared_audience", allow_shared_audience),
             trailing_slash=audience_trailing_slash,
         )
-        self._required = RequiredClaims("require", require or {})
+        self._required = RequiredClaims("require", {} if require is None else require)
         self._bound = _bound_issuers(self._by_spelling, headers)
         self._memory = TokenMemory(
             entries=int(as_number("remember", remember, 0, 10**9)), size=int(as_number("remember_bytes", remember_bytes, 0, 10**12))
