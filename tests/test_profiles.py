@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,7 @@ def test_iaps_header_is_bare_however_it_is_named(header: str | Header, signer: F
 
 
 Make = Callable[[], Issuer]
+NO_SLUGS: tuple[Any, ...] = ("", "octo/", "octo/repo:x", "../octo", "octo cat", 7)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +321,7 @@ def test_a_clusters_keys_may_be_given(signer: FakeIssuer, tmp_path: Path) -> Non
         ("github", GITHUB, {}),
         ("gitlab", "https://gitlab.com", {}),
         ("cluster", CLUSTER, {}),
+        ("cluster, short", "https://kubernetes.default.svc", {}),
         ("anybody", "https://idp.example", {}),
     ),
 )
@@ -334,6 +337,7 @@ def test_a_name_in_a_file_is_its_profile(name: str, options: dict[str, Any], sig
         GITHUB: github_actions,
         "https://gitlab.com": gitlab_ci,
         CLUSTER: kubernetes,
+        "https://kubernetes.default.svc": lambda **given: kubernetes("https://kubernetes.default.svc", **given),
         "https://idp.example": lambda **given: Issuer("https://idp.example", **given),
     }
     same = profiles[name](keys=signer.jwks(), **options)
@@ -355,6 +359,10 @@ def test_a_name_in_a_file_is_its_profile(name: str, options: dict[str, Any], sig
         ("chat with nothing", lambda: google_chat(audience=""), ["audience: ''"]),
         ("an account that is a person", lambda: service_account("ana@example.com"), ["service_account: 'ana@example.com'"]),
         ("an account that is no text", lambda: service_account(7), ["service_account: 7"]),  # type: ignore[arg-type]
+        *(
+            (f"an enterprise named {slug!r}", partial(github_actions, enterprise=slug), [f"github_actions: {slug!r}", "slug"])
+            for slug in NO_SLUGS
+        ),
         ("GitLab without a scheme", lambda: gitlab_ci("gitlab.com"), ["issuer 'gitlab.com'", "OpenID configuration"]),
         ("a cluster's empty name", lambda: kubernetes(""), ["issuer: empty"]),
     ),

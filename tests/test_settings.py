@@ -216,6 +216,11 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ("empty yes or no", {"CALLERID_TRUST_CLOUD_RUN_IAM": ""}, ["CALLERID_TRUST_CLOUD_RUN_IAM", "0, false, no, off"]),
         ("issuer that is no URL", {"CALLERID_ISSUER": "idp.example"}, ["CALLERID_ISSUER", "sought below its URL"]),
         ("issuer over http", {"CALLERID_ISSUER": "http://idp.example"}, ["CALLERID_ISSUER", "must be https"]),
+        (
+            "Chat without an audience",
+            {"CALLERID_ISSUER": "chat@system.gserviceaccount.com", "CALLERID_AUDIENCE": None},
+            ["CALLERID_AUDIENCE", "audience: missing for chat@system.gserviceaccount.com"],
+        ),
         ("issuer empty and alone", {"CALLERID_ISSUER": ""}, ["CALLERID_ISSUER", "issuer: empty"]),
         (
             "URL and file",
@@ -455,6 +460,16 @@ def test_one_known_sender_in_googles_place() -> None:
     guard = guard_from({"CALLERID_ISSUER": "https://cloud.google.com/iap", "CALLERID_CALLERS": "allAuthenticatedUsers"})
     assert [header.name for header in guard.bearer.headers] == ["X-Goog-IAP-JWT-Assertion"]
     assert guard.verifier.issuers[0].algorithms == ("ES256",)
+
+
+def test_chat_in_googles_place_has_the_guards_audience() -> None:
+    chat = "chat@system.gserviceaccount.com"
+    environ = {"CALLERID_ISSUER": chat, "CALLERID_AUDIENCE": "1234567890", "CALLERID_CALLERS": f"principal:{chat}/{chat}"}
+    with FakeIssuer(chat) as signer:
+        guard = guard_from(environ | {"CALLERID_JWKS_URI": signer.jwks_uri})
+        caller = call(guard, signer.token("principal:x", "1234567890", sub=None))
+    assert caller is not None
+    assert caller.member == f"principal:{chat}/{chat}"
 
 
 @pytest.mark.parametrize(("word", "expected"), [("ignore", None), (" Ignore ", None), ("exact", "audience_mismatch")])

@@ -5,6 +5,7 @@ A function makes each; its `options` are `Issuer`'s keywords. Where a kind has r
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -172,8 +173,12 @@ def google_chat(*, audience: str, **options: Any) -> Issuer:
         required = {"email": GOOGLE_CHAT, "email_verified": True}
         stated = {"issuer": GOOGLE, "aliases": (GOOGLE_ALIAS,), "has_google_email_authority": True, "require": required}
         return _stated(_OfGoogle, "google_chat()", stated, options, audience=audience, jwks_uri=GOOGLE_JWKS_URI)
+    return _chat_itself(audience=audience, **options)
+
+
+def _chat_itself(**options: Any) -> Issuer:
     stated = {"issuer": GOOGLE_CHAT, "has_google_email_authority": False}
-    return _stated(_Chat, "google_chat()", stated, options, audience=audience, jwks_uri=ACCOUNT_JWKS_URI + GOOGLE_CHAT)
+    return _stated(_Chat, "google_chat()", stated, options, jwks_uri=ACCOUNT_JWKS_URI + GOOGLE_CHAT)
 
 
 def service_account(email: str, **options: Any) -> Issuer:
@@ -198,6 +203,8 @@ def github_actions(*, enterprise: str | None = None, **options: Any) -> Issuer:
     Source: GitHub documentation, "OpenID Connect reference".
     """
     if enterprise is not None:
+        if not isinstance(enterprise, str) or not re.fullmatch("[A-Za-z0-9_-]+", enterprise):
+            raise ConfigurationError(f"github_actions: {enterprise!r} is no enterprise's slug; write one like 'octo-enterprise'")
         return _stated(Issuer, "github_actions()", {"issuer": f"{GITHUB}/{enterprise}"}, options)
     return _stated(_GitHub, "github_actions()", {"issuer": GITHUB}, options, jwks_uri=f"{GITHUB}/.well-known/jwks")
 
@@ -257,10 +264,11 @@ _BY_NAME: dict[str, Callable[..., Issuer]] = {
     GOOGLE: google,
     GOOGLE_ALIAS: google,
     IAP: iap,
-    GOOGLE_CHAT: google_chat,
+    GOOGLE_CHAT: _chat_itself,
     GITHUB: github_actions,
     GITLAB: gitlab_ci,
     CLUSTER: kubernetes,
+    CLUSTER_API: partial(kubernetes, CLUSTER_API),
 }
 
 
