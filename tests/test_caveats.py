@@ -12,6 +12,7 @@ from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, named
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
 GITHUB = "https://token.actions.githubusercontent.com"
+GOOGLES_KEYS = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"
 IDP_ISSUER = Issuer(IDP, jwks_uri=KEYS, email_domains=["example.com"])
 WORLD, WIDER = "the whole world", "all other methods fall to"
 ON_CLOUD_RUN = {"K_SERVICE": "user-profiles"}
@@ -69,6 +70,27 @@ def editors(path: str, *methods: str) -> Route:
             {"issuers": [google(ca_file=certifi.where())]},
             [f"issuers: Google's keys are believed by the authorities in {certifi.where()}; who controls one can be any caller"],
         ),
+        *(
+            (
+                f"keys of an issuer made by hand, {name}",
+                {"issuers": [issuer], "callers": [f"principal:{issuer.issuer}/x"]},
+                [f"issuers: keys for {issuer.issuer}'s tokens come from idp.example"],
+            )
+            for name, issuer in (
+                ("Google, short", Issuer("accounts.google.com", jwks_uri=KEYS)),
+                ("Google as an alias", Issuer(IDP, aliases=[GOOGLE], jwks_uri=KEYS)),
+                ("IAP", Issuer("https://cloud.google.com/iap", jwks_uri=KEYS)),
+                ("Firebase", Issuer("https://securetoken.google.com/shop", jwks_uri=KEYS)),
+                ("Google Chat", Issuer("chat@system.gserviceaccount.com", jwks_uri=KEYS)),
+                ("an account", Issuer("batch@shop.iam.gserviceaccount.com", jwks_uri=KEYS)),
+                ("GitHub", Issuer(GITHUB, jwks_uri=KEYS)),
+            )
+        ),
+        (
+            "keys from elsewhere of an issuer that is believed as Google is",
+            {"issuers": [github_actions(jwks_uri=KEYS, has_google_email_authority=True)]},
+            [f"keys for {GITHUB}'s tokens come from idp.example", f"issuers: {GITHUB} is believed for every e-mail address"],
+        ),
         # Whom it admits
         ("allUsers in callers", {"callers": ["allUsers"]}, [f"callers: allUsers opens whatever no other route says to {WORLD}"]),
         ("allUsers on all paths", {"routes": [everybody("/**")]}, ["routes: /**: allUsers opens"]),
@@ -85,6 +107,7 @@ def editors(path: str, *methods: str) -> Route:
             )
             for name, issuer in (
                 ("Firebase", firebase("shop")),
+                ("Firebase, made by hand", Issuer("https://securetoken.google.com/p", jwks_uri=GOOGLES_KEYS, audience="a")),
                 ("GitHub Actions", github_actions(audience="a")),
                 ("GitLab CI", gitlab_ci(audience="a")),
             )

@@ -326,6 +326,26 @@ def test_group_that_cannot_be_meant_is_a_configuration_error(issuer: FakeIssuer,
         guard_of(issuer, [LOGIN], groups=groups)
 
 
+@pytest.mark.parametrize(
+    ("name", "aliases"),
+    named(
+        ("Google", GOOGLE, ()),
+        ("Google, short", "accounts.google.com", ()),
+        ("the other way round", "accounts.google.com", (GOOGLE,)),
+        ("as an alias", IDP, (GOOGLE,)),
+        ("as an alias, short", IDP, ("accounts.google.com",)),
+    ),
+)
+def test_google_vouches_for_no_address_without_hd_however_its_issuer_is_written(
+    issuer: FakeIssuer, name: str, aliases: tuple[str, ...]
+) -> None:
+    by_hand = Issuer(name, aliases=aliases, keys=issuer.jwks(), has_google_email_authority=True)
+    guard = Guard(issuers=[by_hand], audience=AUDIENCE, callers=[ANA])
+    for spelling in by_hand.spellings:
+        sent = [issuer.headers(ANA, AUDIENCE, iss=spelling, hd=hosted) for hosted in ("example.com", None)]
+        assert [reason(guard.check, "GET", "/", headers) for headers in sent] == [None, REFUSED]
+
+
 def test_an_issuer_with_googles_authority_is_believed_for_addresses_that_google_would_not_host(issuer: FakeIssuer) -> None:
     own = Issuer("https://own.example", keys=issuer.jwks(), audience=AUDIENCE, has_google_email_authority=True)
     guard = Guard(issuers=[own], callers=[ANA, LOGIN])

@@ -67,7 +67,7 @@ def _about_issuer(issuer: Issuer) -> Iterator[str]:
         yield f"issuers: keys for {name}'s tokens come from {host}; who controls it can be any caller"
     elif hosts and issuer.ca_file is not None:
         yield f"issuers: {name}'s keys are believed by the authorities in {issuer.ca_file}; who controls one can be any caller"
-    elif issuer.issuer != GOOGLE and issuer.has_google_email_authority:
+    if issuer.issuer != GOOGLE and issuer.has_google_email_authority:
         yield f"issuers: {issuer.issuer} is believed for every e-mail address, as Google is"
 
 

@@ -10,7 +10,7 @@ from callerid.caller import Caller
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.options import as_list
-from callerid.profiles import GOOGLE
+from callerid.profiles import GOOGLE, GOOGLE_ALIAS
 
 __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
 
@@ -85,7 +85,7 @@ class Members:
             return True
         # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
         vouched = hosted is not None or domain_of(address) == "gmail.com" or self.reader.consumer_accounts
-        return address in self.users and (vouched or caller.issuer != GOOGLE)
+        return address in self.users and (vouched or {GOOGLE, GOOGLE_ALIAS}.isdisjoint(issuer.spellings))
 
 
 class MemberReader:

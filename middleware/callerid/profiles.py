@@ -276,8 +276,16 @@ _KINDS: dict[str, type[Issuer]] = {GOOGLE: _Google, GOOGLE_ALIAS: _Google, IAP: 
 
 
 def kind_of(issuer: Issuer) -> type[Issuer]:
-    """The kind of an issuer, which one that was made by hand has of its name."""
-    return _KINDS.get(issuer.issuer, Issuer) if type(issuer) is Issuer else type(issuer)
+    """The kind of an issuer, which one that was made by hand has of its names."""
+    if type(issuer) is not Issuer:
+        return type(issuer)
+    return next((kind for kind in map(_kind_by_name, issuer.spellings) if kind is not Issuer), Issuer)
+
+
+def _kind_by_name(name: str) -> type[Issuer]:
+    if name.startswith(FIREBASE):
+        return _Firebase
+    return _Account if is_service_account(normal_address(name) or "") else _KINDS.get(name, Issuer)
 
 
 def _stated(kind: type[Issuer], name: str, stated: Mapping[str, Any], options: Mapping[str, Any], **defaults: Any) -> Issuer:
