@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callerid import Caller, Guard, Header, Issuer, Route, google
+from callerid import Caller, Guard, Header, Issuer, Route, google, google_chat, iap
 from callerid.testing import FakeIssuer
 from tests.keys.test_fetch import Authority
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named, reason
@@ -646,6 +646,25 @@ CLOUD_RUN = {"K_SERVICE": "user-profiles"}
             ["google() is not the only issuer"],
         ),
         ("allUsers in callers", CLOUD_RUN, {"callers": ["allUsers"]}, ["allUsers is in callers"]),
+        ("allUsers on all paths", CLOUD_RUN, {"routes": [Route("/**", callers=["allUsers"])]}, ["allUsers", "may call /**"]),
+        (
+            "allUsers on the paths that are left",
+            CLOUD_RUN,
+            {"routes": [Route("/admin/**", callers=[LOGIN]), Route("/**", callers=["allUsers"])]},
+            ["allUsers", "may call /**"],
+        ),
+        (
+            "IAP beside Google",
+            CLOUD_RUN,
+            {"issuers": [google(audience="a"), iap(audience="b")], "audience": None},
+            ["header order is not the default"],
+        ),
+        (
+            "Chat beside Google",
+            CLOUD_RUN,
+            {"issuers": [google(audience="a"), google_chat(audience="1")], "audience": None},
+            ["google() is not the only issuer"],
+        ),
     ),
 )
 def test_trust_in_cloud_run_iam_where_it_would_be_misplaced_is_a_configuration_error(
@@ -653,6 +672,19 @@ def test_trust_in_cloud_run_iam_where_it_would_be_misplaced_is_a_configuration_e
 ) -> None:
     with complains("trust_cloud_run_iam: ", *words):
         Guard(**WORDS | {"trust_cloud_run_iam": True, "environ": environ} | options)
+
+
+@pytest.mark.parametrize(
+    "route",
+    named(
+        ("a health check", Route("/healthz", callers=["allUsers"])),
+        ("a subtree", Route("/static/**", callers=["allUsers"])),
+        ("preflights", Route("/**", methods=["OPTIONS"], callers=["allUsers"])),
+        ("callers on all paths", Route("/**", callers=[LOGIN])),
+    ),
+)
+def test_trust_in_cloud_run_iam_beside_routes_that_leave_paths_to_the_callers(route: Route) -> None:
+    assert Guard(**WORDS | {"trust_cloud_run_iam": True, "environ": CLOUD_RUN, "routes": [route]}).has_routes
 
 
 def test_audience_alone_admits_nobody() -> None:

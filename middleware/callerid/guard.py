@@ -444,7 +444,7 @@ def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
         problem = "the header order is not the default, and Cloud Run checks only the header that the default takes"
     elif [issuer.spellings for issuer in guard.verifier.issuers] != [(GOOGLE, GOOGLE_ALIAS)]:
         problem = "google() is not the only issuer, and Cloud Run vouches for Google's tokens only"
-    elif guard.callers.members.everyone:
-        problem = f"{ALL_USERS} is in callers, so nobody checks"
+    elif guard.callers.members.everyone or any(rule.members.everyone and rule.name == "routes: /**" for rule in guard._rules):
+        problem = f"{ALL_USERS} is in callers, or may call /**, so nobody checks"
     if problem:
         raise ConfigurationError(f"trust_cloud_run_iam: {problem}; take it out, and let callers send a signed token")
