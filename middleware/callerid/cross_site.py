@@ -42,11 +42,13 @@ class CrossSite:
         if method.upper() in _SAFE_METHODS and not handshake:
             return False
         sites = {site.strip(" \t") for value in found["sec-fetch-site"] for site in value.split(",")}
-        if "cross-site" in sites:
-            return True
+        is_foreign = "cross-site" in sites
+        if not found["origin"]:
+            return is_foreign
         if found["origin"] == ["null"] and sites == {"same-origin"}:  # a page with Referrer-Policy: no-referrer
             return False
-        return not all(self._is_own(origin, found["host"]) for origin in found["origin"])
+        hosts = [] if is_foreign else found["host"]  # what `origins` names is own, whatever site the browser takes it for
+        return not all(self._is_own(origin, hosts) for origin in found["origin"])
 
     def _is_own(self, origin: str, hosts: list[str]) -> bool:
         parsed = _parse(origin)
