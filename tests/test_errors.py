@@ -14,8 +14,10 @@ from callerid import (
     NoRequestError,
     Refused,
     Unauthenticated,
+    errors,
 )
 from callerid.errors import refusal
+from tests.support import complains, named
 
 INVALID_REQUEST = 'Bearer error="invalid_request"'
 INVALID_TOKEN = 'Bearer error="invalid_token"'
@@ -38,9 +40,35 @@ REFUSALS: dict[str, tuple[type[Refused], int, str | None, str]] = {
     "signature_removed": (Unauthenticated, 401, INVALID_TOKEN, "The token's signature has been removed."),
     "caller_not_allowed": (Forbidden, 403, INSUFFICIENT_SCOPE, "The caller may not do this."),
     "email_not_verified": (Forbidden, 403, INSUFFICIENT_SCOPE, "The caller's e-mail address is not verified."),
+    "cross_site": (Forbidden, 403, None, "A page of another site may not do this in the caller's name."),
     "keys_unavailable": (KeysUnavailable, 503, None, "The token cannot be verified at the moment."),
 }
 TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
+
+
+def test_the_table_is_whole() -> None:
+    assert REFUSALS.keys() == errors._REASONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    named(
+        ("none of them", Forbidden, "mine"),
+        ("another class's", Forbidden, "token_expired"),
+        ("the root", Refused, "caller_not_allowed"),
+        ("empty", Unauthenticated, ""),
+    ),
+)
+def test_a_reason_that_is_none_of_the_class_is_the_programs_mistake(kind: type[Refused], reason: str) -> None:
+    with complains(f"{reason!r} is no reason of {kind.__name__}"):
+        kind(reason)
+
+
+def test_an_applications_own_class_has_its_parents_reasons() -> None:
+    class Revoked(Forbidden):
+        pass
+
+    assert (Revoked("caller_not_allowed").status, Revoked("caller_not_allowed").challenge) == (403, INSUFFICIENT_SCOPE)
 
 
 @pytest.mark.parametrize("reason", REFUSALS)

@@ -13,7 +13,7 @@ import trio
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
-from callerid import Caller, Guard, Header, Issuer, KeysUnavailable, Route, google
+from callerid import Caller, Forbidden, Guard, Header, Issuer, KeysUnavailable, Route, google
 from callerid.bearer import HeaderPairs
 from callerid.errors import refusal
 from callerid.guard import Request
@@ -585,6 +585,7 @@ def fail(error: BaseException) -> Callable[[Caller], object]:
         ("what only looks true", lambda caller: "yes", "caller_not_allowed"),
         ("a failure", fail(LookupError("secret")), "caller_not_allowed"),
         ("a refusal", fail(refusal("email_not_verified")), "email_not_verified"),
+        ("a refusal for no known reason", lambda caller: Forbidden("revoked"), "caller_not_allowed"),
     ),
 )
 def test_a_function_of_the_caller_can_only_refuse(

@@ -47,11 +47,17 @@ class Refused(CallerIDError):
 
     `reason` is one of the words of the refusal table, `status` the HTTP status, `detail` a constant sentence for the caller,
     `headers` and `body` a complete problem response (RFC 9457). `note` is for the operator's log and never for the caller.
+
+    Raises:
+        ConfigurationError: for a `reason` that is none of this class's.
     """
 
     status: ClassVar[int]
 
     def __init__(self, reason: str, note: str = "", retry_after: int | None = None) -> None:
+        kind, _ = _REASONS.get(reason, (None, ""))
+        if kind is None or not isinstance(self, kind):
+            raise ConfigurationError(f"{reason!r} is no reason of {type(self).__name__}; the table of refusals has them all")
         super().__init__(reason, note, retry_after)
         self.reason = reason
         self.note = note
