@@ -12,6 +12,15 @@ GOOGLE = "https://accounts.google.com"
 IDP, TENANT = "https://idp.example", "https://idp.example/tenant"
 BOB = "user:bob@partner.example"
 
+# Each project that the service agents of IAM's documentation are in, beside the many that begin with gcp-sa- and gcp-ri-.
+GOOGLES_PROJECTS = (
+    *("gcp-sa-pubsub", "gcp-ri-aiplatform", "bigquery-encryption", "cloud-filer", "cloud-memcache-sa", "cloud-ml", "cloud-redis"),
+    *("cloud-tpu", "cloudcomposer-accounts", "cloudservices", "compute-system", "container-analysis", "container-engine-robot"),
+    *("containerregistry", "dataflow-service-producer-prod", "dataproc-accounts", "dlp-api", "firebase-rules", "gae-api-prod"),
+    *("gcf-admin-robot", "gcp-gae-service", "gs-project-accounts", "remotebuildexecution", "security-center-api"),
+    *("serverless-robot-prod", "service-consumer-management", "service-networking", "storage-transfer-service", "google.com"),
+)
+
 REFUSED, UNVERIFIED = "caller_not_allowed", "email_not_verified"
 
 
@@ -258,9 +267,10 @@ def test_caller_is_named_by_the_member_that_admits_only_him(
         ("project with two @", "serviceAccount:*@a@b.iam.gserviceaccount.com", ["PROJECT.iam.gserviceaccount.com"]),
         ("project elsewhere", "serviceAccount:*@shop.iam.gserviceaccount.com.evil.example", ["PROJECT.iam.gserviceaccount.com"]),
         ("project of App Engine", "serviceAccount:*@appspot.gserviceaccount.com", ["PROJECT.iam.gserviceaccount.com"]),
-        ("Google's cloudservices", "serviceAccount:*@cloudservices.iam.gserviceaccount.com", ["Google's own project"]),
-        ("Google's gcp-sa-pubsub", "serviceAccount:*@gcp-sa-pubsub.iam.gserviceaccount.com", ["Google's own project"]),
-        ("Google's compute-system", "serviceAccount:*@compute-system.iam.gserviceaccount.com", ["Google's own project"]),
+        *(
+            (f"Google's {project}", f"serviceAccount:*@{project}.iam.gserviceaccount.com", [f"{project} is Google's own project"])
+            for project in GOOGLES_PROJECTS
+        ),
         ("Google's in capitals", "serviceAccount:*@GCP-SA-IAP.iam.gserviceaccount.com", ["Google's own project"]),
         ("Google's domain-scoped", "serviceAccount:*@cloud-ml.google.com.iam.gserviceaccount.com", ["Google's own project"]),
         ("domain with @", "domain:ana@example.com", ["no domain", "domain:example.com"]),

@@ -22,10 +22,11 @@ _PROJECT_SUFFIX = ".iam.gserviceaccount.com"
 
 # Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
 _GOOGLE_PROJECTS = re.compile(
-    r"gcp-sa-.*|cloud-filer|cloud-redis|cloud-tpu|cloudcomposer-accounts|cloudservices|dataflow-service-producer-prod"
-    r"|dataproc-accounts|endpoints-portal|firebase-rules|service-networking|sourcerepo-service-accounts|storage-transfer-service"
-    r"|gs-project-accounts|compute-system|container-engine-robot|containerregistry|gcf-admin-robot"
-    r"|serverless-robot-prod|(.*\.)?google\.com"
+    r"gcp-(sa|ri)-.*|bigquery-encryption|cloud-filer|cloud-memcache-sa|cloud-ml|cloud-redis|cloud-tpu|cloudcomposer-accounts"
+    r"|cloudservices|compute-system|container-analysis|container-engine-robot|containerregistry|dataflow-service-producer-prod"
+    r"|dataproc-accounts|dlp-api|endpoints-portal|firebase-rules|gae-api-prod|gcf-admin-robot|gcp-gae-service|gs-project-accounts"
+    r"|remotebuildexecution|security-center-api|serverless-robot-prod|service-consumer-management|service-networking"
+    r"|sourcerepo-service-accounts|storage-transfer-service|(.*\.)?google\.com"
 )
 
 
