@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callerid import Guard, Header, Route
+from callerid.asgi import asgi_request
 from callerid.cross_site import CrossSite
 from callerid.guard import Request
 from callerid.handler import HandlerCheck
@@ -169,6 +170,13 @@ def test_another_header_may_be_a_cookies_doing(issuer: FakeIssuer) -> None:
     guard = Guard(issuers=[issuer.google()], audience=AUDIENCE, callers=[LOGIN], headers=[header])
     token = (header.name, issuer.token(LOGIN, AUDIENCE))
     assert [reason(guard.check, "POST", "/", [token, HOST, origin]) for origin in (OWN, EVIL)] == [None, "cross_site"]
+
+
+def test_a_handshake_is_one_without_an_upgrade_header_as_in_http_2(signer: FakeIssuer) -> None:
+    headers = [(b"x-goog-iap-jwt-assertion", IAP.token(signer, NOW).encode()), (b"host", b"shop.example")]
+    for origin, expected in ((b"https://shop.example", None), (b"https://evil.example", "cross_site"), (b"null", "cross_site")):
+        scope = {"type": "websocket", "path": "/", "headers": [*headers, (b"origin", origin)]}
+        assert reason(IAP.guard(signer).judge, asgi_request(scope)) == expected
 
 
 def test_on_a_public_route_a_handlers_list_looks(signer: FakeIssuer) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callerid import Guard, Header, Issuer, KeysUnavailable, Verifier, google, oidc
+from callerid import Guard, Header, Issuer, KeysUnavailable, Verifier, google, google_chat, oidc, service_account
 from callerid.issuers import KEY_SOURCES
 from callerid.keys.keyset import parse_jwks
 from callerid.keys.local import StaticKeys
@@ -325,6 +325,24 @@ def test_max_key_age_bounds_what_the_endpoint_says(max_key_age: float, lifetime:
             [google(audience="a"), Issuer("accounts.google.com", jwks_uri=KEYS, audience="a")],
             {},
             ["'accounts.google.com' belongs to two issuers"],
+        ),
+        (
+            "Google beside Chat's tokens of Google's",
+            [google(audience="a"), google_chat(audience="https://a.example/chat")],
+            {},
+            [f"'{GOOGLE}' belongs to two issuers"],
+        ),
+        (
+            "Chat beside its own account",
+            [google_chat(audience="1"), service_account("chat@system.gserviceaccount.com", audience="a")],
+            {},
+            ["'chat@system.gserviceaccount.com' belongs to two issuers"],
+        ),
+        (
+            "Google's name as another's alias",
+            [google(audience="a"), Issuer(IDP, aliases=[GOOGLE], jwks_uri=KEYS, audience="a")],
+            {},
+            [f"'{GOOGLE}' belongs to two issuers"],
         ),
         ("no audience", [google()], {}, ["audience: missing", GOOGLE, "this service's URL"]),
         ("no audience for one of two", [google(audience="a"), Issuer(IDP, jwks_uri=KEYS)], {}, ["audience: missing", IDP]),

@@ -181,6 +181,36 @@ def test_consumer_accounts_need_no_hd(issuer: FakeIssuer, who: str, claims: dict
     assert verdict(issuer, [ANA], who, claims, consumer_accounts=True) == expected
 
 
+GITHUB, GITLAB = "https://token.actions.githubusercontent.com", "https://gitlab.com"
+
+
+@pytest.mark.parametrize(
+    ("shorter", "longer"),
+    named(
+        ("GitHub", GITHUB, f"{GITHUB}/octo"),
+        ("GitLab", GITLAB, f"{GITLAB}/x"),
+        ("a service account", "login@shop.iam.gserviceaccount.com", "login@shop.iam.gserviceaccount.com/x"),
+    ),
+)
+def test_a_principal_of_issuers_that_begin_alike_is_one_issuers_or_an_error(issuer: FakeIssuer, shorter: str, longer: str) -> None:
+    """What both begin could be either's subject, so it is neither's, not even where only one has such subjects."""
+    issuers = [Issuer(name, keys=issuer.jwks(), audience=AUDIENCE) for name in (longer, shorter)]
+    tail = longer.removeprefix(f"{shorter}/")
+    for member in (f"principal:{longer}/repo:a/b", f"principal:{longer}/*", f"principal:{shorter}/{tail}/repo:*"):
+        with complains(f"callers: {member} could mean several issuers", shorter, longer):
+            Guard(issuers=issuers, callers=[member])
+    guard = Guard(issuers=issuers, callers=[f"principal:{shorter}/repo:a/b", f"principal:{shorter}/team:*"])
+    for name, subject, expected in (
+        (shorter, "repo:a/b", None),
+        (shorter, "team:x", None),
+        (longer, "repo:a/b", REFUSED),
+        (longer, "team:x", REFUSED),
+        (shorter, f"{tail}/repo:a/b", REFUSED),
+    ):
+        sent = issuer.headers("principal:x", AUDIENCE, iss=name, sub=subject)
+        assert reason(guard.check, "GET", "/", sent) == expected, (name, subject)
+
+
 @pytest.mark.parametrize("who", [LOGIN, ANA, "user:bob@example.com", STRANGER])
 def test_groups_are_their_members(issuer: FakeIssuer, who: str) -> None:
     groups = {"admins": ["group:people", LOGIN], "people": [ANA, "group:more", " group:more "], "more": ["bob@example.com"]}

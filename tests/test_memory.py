@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from callerid import Caller, Claims, Guard, Header, google
+from callerid import Caller, Claims, Guard, Header, Issuer, google
 from callerid.keys import KeySet
 from callerid.keys.keyset import KeyList
 from callerid.keys.local import StaticKeys
@@ -163,6 +163,27 @@ def test_only_callers_who_were_let_pass_are_remembered(issuer: FakeIssuer) -> No
     assert len(memory) == 0
     guard.check("GET", "/", issuer.headers(LOGIN, AUDIENCE).items())
     assert len(memory) == 1
+
+
+def test_a_token_that_is_remembered_from_one_header_is_judged_in_another_by_that_headers_rules(issuer: FakeIssuer) -> None:
+    """Whether it may come there, and whether a cookie brings it."""
+    cookie = Header("X-Cookie", scheme=None, cookie_borne=True)
+    elsewhere = Header("X-Elsewhere", scheme=None, issuers=("https://idp.example",))
+    issuers = [google(keys=issuer.jwks(), audience=AUDIENCE), Issuer("https://idp.example", keys=issuer.jwks(), audience=AUDIENCE)]
+    guard = Guard(issuers=issuers, callers=[LOGIN], headers=["Authorization", cookie, elsewhere])
+    token = issuer.token(LOGIN, AUDIENCE)
+    from_another_site = [("Host", "user-profiles.example"), ("Origin", "https://evil.example")]
+    in_authorization, in_cookie, in_elsewhere = ("Authorization", f"Bearer {token}"), ("X-Cookie", token), ("X-Elsewhere", token)
+    steps = [
+        ("POST", in_authorization, None),
+        ("POST", in_cookie, "cross_site"),
+        ("GET", in_elsewhere, "issuer_not_allowed"),
+        ("GET", in_cookie, None),
+        ("POST", in_cookie, "cross_site"),
+        ("GET", in_elsewhere, "issuer_not_allowed"),
+        ("POST", in_authorization, None),
+    ]
+    assert [reason(guard.check, method, "/", [sent, *from_another_site]) for method, sent, _ in steps] == [why for *_, why in steps]
 
 
 def test_a_repr_holds_no_token() -> None:

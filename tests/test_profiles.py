@@ -270,6 +270,38 @@ def test_iaps_header_is_bare_however_it_is_named(header: str | Header, signer: F
     assert reason(guard.check, "GET", "/", [(ASSERTION, IAP_KIND.token(signer, NOW))]) is None
 
 
+@pytest.mark.parametrize(
+    ("assertion", "authorization", "expected"),
+    named(
+        ("IAP's alone", "iap", None, "user:ana@example.com"),
+        ("Google's alone", None, "google", KINDS["google"].member),
+        ("both", "iap", "google", "user:ana@example.com"),
+        ("IAP's beside junk", "iap", "junk", "user:ana@example.com"),
+        ("IAP's header empty", "", "google", "malformed_credentials"),
+        ("junk beside Google's", "junk", "google", "malformed_token"),
+        ("each in the other's", "google", "iap", "issuer_not_allowed"),
+        ("IAP's in Authorization", None, "iap", "issuer_not_allowed"),
+        ("Google's in IAP's header", "google", None, "issuer_not_allowed"),
+    ),
+)
+@pytest.mark.parametrize("header", ["Authorization", "X-Serverless-Authorization"])
+def test_iaps_header_decides_before_the_others(
+    header: str, assertion: str | None, authorization: str | None, expected: str, signer: FakeIssuer
+) -> None:
+    issuers = [_iap(signer), google(audience=URL, keys=signer.jwks())]
+    guard = Guard(issuers=issuers, callers=[IAP_KIND.member, KINDS["google"].member])
+    sent = {word: KINDS[word].token(signer, NOW) for word in ("iap", "google")}
+    headers = [] if authorization is None else [(header, f"Bearer {sent.get(authorization, authorization)}")]
+    if assertion is not None:
+        headers.append((ASSERTION, sent.get(assertion, assertion)))
+    told = reason(guard.check, "GET", "/", headers)
+    if told is None:
+        caller = guard.check("GET", "/", headers)
+        assert caller is not None
+        told = caller.member
+    assert told == expected
+
+
 Make = Callable[[], Issuer]
 NO_SLUGS: tuple[Any, ...] = ("", "octo/", "octo/repo:x", "../octo", "octo cat", 7)
 

@@ -128,6 +128,23 @@ def test_a_wrong_claim_is_refused_without_a_key(
 
 
 @pytest.mark.parametrize(
+    ("iat", "exp", "why"),
+    named(
+        ("the very lifetime", NOW, NOW + 600.5, None),
+        ("a fraction more", NOW, NOW + 600.75, "claim_invalid"),
+        ("fractions at both ends", NOW - 0.25, NOW + 600.25, None),
+        ("fractions that add up", NOW - 0.5, NOW + 600.25, "claim_invalid"),
+        ("since the epoch", 0, NOW + 1, "claim_invalid"),
+        ("since before it", -NOW, NOW + 1, "claim_invalid"),
+    ),
+)
+def test_an_issuers_lifetime_may_be_a_fraction(iat: float, exp: float, why: str | None, signer: FakeIssuer, clock: Clock) -> None:
+    issuer = google(keys=signer.jwks(), algorithms=["ES256"], max_token_lifetime=600.5)
+    verifier = Verifier([issuer], audience=AUDIENCE, clock=clock)
+    assert reason(verifier.verify, signer.token(LOGIN, AUDIENCE, iat=iat, exp=exp)) == why
+
+
+@pytest.mark.parametrize(
     "changes",
     named(
         ("as it is", {}),
@@ -396,7 +413,8 @@ def test_an_issuer_bound_to_a_header_is_accepted_there_only_and_nobody_else_ther
 @pytest.fixture
 def trusting(signer: FakeIssuer, clock: Clock) -> Verifier:
     """Believes a removed signature, and would have to fetch keys."""
-    return Verifier([signer.google()], audience=AUDIENCE, trust_cloud_run_iam=True, clock=clock)
+    required = {"email_verified": True}
+    return Verifier([signer.google()], audience=AUDIENCE, require=required, trust_cloud_run_iam=True, clock=clock)
 
 
 def test_a_trusted_removed_signature_is_told_by_the_caller_and_never_remembered(
@@ -418,6 +436,8 @@ def test_a_trusted_removed_signature_is_told_by_the_caller_and_never_remembered(
         ("another audience", {"aud": OTHER}, "audience_mismatch"),
         ("another issuer", {"iss": OTHER}, "issuer_not_allowed"),
         ("no sub", {"sub": GONE}, "claim_missing"),
+        ("what is required", {"email_verified": False}, "claim_invalid"),
+        ("what is required missing", {"email_verified": GONE}, "claim_missing"),
     ),
 )
 def test_a_trusted_removed_signature_excuses_no_claim(changes: Claims, why: str, trusting: Verifier, signer: FakeIssuer) -> None:
