@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from callerid import Guard, Header, Issuer, KeysUnavailable, Verifier, google, google_chat, oidc, service_account
 from callerid.issuers import KEY_SOURCES
@@ -21,6 +23,9 @@ class BytesPath:
     def __fspath__(self) -> bytes:
         return b"/jwks.json"
 
+
+PRIVATE_KEY = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), as_dict=True)
+WEAK_KEY = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key(), as_dict=True)
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
 IAP, ASSERTION = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"
@@ -213,6 +218,9 @@ def test_audience_is_one_or_several(audience: Any, kept: tuple[str, ...]) -> Non
         ("an alias that is empty", {"aliases": [""]}, ["aliases: "]),
         ("keys that are no JWK Set", {"jwks_uri": None, "keys": {"kty": "RSA"}}, ["keys: ", 'a list of "keys"']),
         ("no usable key", {"jwks_uri": None, "keys": {"keys": [{"kty": "oct", "k": "AA"}]}}, ["keys: ", "no usable key"]),
+        ("no key", {"jwks_uri": None, "keys": {"keys": []}}, ["keys: ", "no usable key"]),
+        ("a private key", {"jwks_uri": None, "keys": {"keys": [PRIVATE_KEY]}}, ["keys: ", "a private or symmetric key"]),
+        ("a weak key", {"jwks_uri": None, "keys": {"keys": [WEAK_KEY]}}, ["keys: ", "no usable key"]),
         ("no URL", {"jwks_uri": "jwks.json"}, ["'jwks.json'", "write it like https://"]),
         ("empty URL", {"jwks_uri": ""}, ["''", "write it like https://"]),
         ("URL that is no text", {"jwks_uri": 5}, ["5", "write it like https://"]),

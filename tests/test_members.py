@@ -268,6 +268,7 @@ def test_caller_is_named_by_the_member_that_admits_only_him(
         ("case of a kind", "serviceaccount:a@p.iam.gserviceaccount.com", ["mean 'serviceAccount:a@p.iam.gserviceaccount.com'?"]),
         ("typo in a kind", "serviceAcount:a@p.iam.gserviceaccount.com", ["mean 'serviceAccount:a@p.iam.gserviceaccount.com'?"]),
         ("another word of IAM's", "projectOwner:shop", ["'projectOwner:shop' is no member"]),
+        ("star", "*", ["'*' is no member"]),
         ("a word", "login", ["'login' is no member"]),
         ("kind alone", "user", ["'user' is no member"]),
         ("kind and colon", "user:", ["'user:' names nobody"]),

@@ -1,13 +1,17 @@
 """A Guard from the environment, a file or a mapping: what each word means, and every mistake with its variable and its mend."""
 
+import dataclasses
 import json
+import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callerid import Caller, Guard, Header, Issuer, Route, google, google_chat, iap
+from callerid import Caller, ConfigurationError, Guard, Header, Issuer, Route, google, google_chat, iap
+from callerid.settings import FIELDS
 from callerid.testing import FakeIssuer
 from tests.keys.test_fetch import Authority
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named, reason
@@ -336,6 +340,37 @@ def test_file_and_variable_for_one_field(tmp_path: Path) -> None:
         guard_from({"CALLERID_POLICY": path})
 
 
+@pytest.mark.parametrize(
+    ("text", "environ", "words"),
+    named(
+        (
+            "issuers",
+            f"[[issuers]]\nissuer = '{IDP}'",
+            {"CALLERID_ISSUER_EMAIL_AUTHORITY": "0"},
+            ["issuers: given by CALLERID_ISSUER_EMAIL_AUTHORITY and by CALLERID_POLICY"],
+        ),
+        ("leeway", "leeway = 30", {"CALLERID_LEEWAY": "30"}, ["leeway: given by CALLERID_LEEWAY and by CALLERID_POLICY"]),
+        (
+            "trust",
+            "trust_cloud_run_iam = false",
+            {"CALLERID_TRUST_CLOUD_RUN_IAM": "0"},
+            ["trust_cloud_run_iam: given by CALLERID_TRUST_CLOUD_RUN_IAM and by CALLERID_POLICY"],
+        ),
+        (
+            "the final slash",
+            "audience_trailing_slash = 'exact'",
+            {"CALLERID_AUDIENCE_TRAILING_SLASH": "exact"},
+            ["audience_trailing_slash: given by CALLERID_AUDIENCE_TRAILING_SLASH and by CALLERID_POLICY"],
+        ),
+    ),
+)
+def test_file_and_variable_for_one_field_though_they_agree(
+    tmp_path: Path, text: str, environ: dict[str, str], words: list[str]
+) -> None:
+    with complains(*words):
+        guard_from({"CALLERID_POLICY": policy(tmp_path, text)} | environ)
+
+
 def test_file_and_argument_for_one_field(tmp_path: Path) -> None:
     path = policy(tmp_path, f"callers = ['{LOGIN}']")
     with complains("callers: given by ", path, "and by the argument callers"):
@@ -499,6 +534,9 @@ def test_mapping_may_be_in_capitals_and_hold_objects(issuer: FakeIssuer) -> None
     assert call(guard, issuer.token(LOGIN, AUDIENCE), "X-Token")
 
 
+TWICE = f"[[issuers]]\nissuer = '{GOOGLE}'\n[[issuers]]\nissuer = 'accounts.google.com'"
+BOTH = f"[[issuers]]\nissuer = '{GOOGLE}'\n[[issuers]]\nissuer = '{IDP}'"
+
 MISTAKES = named(
     ("no TOML", "callers = [", ["no TOML"]),
     ("nested too deep", f"a = {'[' * 5000}", ["no TOML"]),
@@ -571,6 +609,13 @@ MISTAKES = named(
     ("leeway as a switch", "leeway = true", ["leeway: True is no number"]),
     ("remember as text", "remember = 'many'", ["remember: 'many' is no number"]),
     ("remember below 0", "remember = -1", ["remember: -1 is no number"]),
+    ("remember_bytes below 0", "remember_bytes = -1", ["remember_bytes: -1 is no number"]),
+    ("require as text", "require = ''", ["require: '' names no claim"]),
+    ("a function as text", "refuse_unless = 'not_revoked'", ["refuse_unless: 'not_revoked' is no plain function"]),
+    ("origins as text", "origins = 'https://shop.example'", ["origins: 'https://shop.example' is no list"]),
+    ("the final slash as a switch", "audience_trailing_slash = true", ["audience_trailing_slash: True is neither"]),
+    ("two issuers of a name", TWICE, [f"'{GOOGLE}' belongs to two issuers"]),
+    ("two issuers and one audience", BOTH, ["audience: say it once"]),
     ("remember_bytes as text", "remember_bytes = '16M'", ["remember_bytes: '16M' is no number"]),
 )
 
@@ -613,6 +658,44 @@ def test_file_that_cannot_be_read_is_told(tmp_path: Path, path: str) -> None:
 def test_mistake_in_a_mapping_names_its_source_and_the_mend(mapping: Any, words: list[str]) -> None:
     with complains("settings.CALLERID: ", *words):
         Guard.from_mapping(mapping, source="settings.CALLERID")
+
+
+# Whatever the value
+
+ODD: list[Any] = [
+    *(None, True, 0, -1, 1.5, math.nan, 10**400, 1j, "", "x", "a b", "\udcff", "\0", "https://[", "https://x:99999", "x" * 5000),
+    *(b"x", [], [""], [None], [[]], [{}], [math.nan], ["\udcff"], ["x", "x"], (), {}, {"": 1}, {"a": {}}, {1: 2}, {"a": math.nan}),
+    *({"x"}, object(), range(2), len, Issuer, memoryview(b"x")),
+]
+NAMES = [GOOGLE, "https://cloud.google.com/iap", "https://securetoken.google.com/shop", "chat@system.gserviceaccount.com"]
+NAMES += ["batch@shop.iam.gserviceaccount.com", "https://token.actions.githubusercontent.com", "https://gitlab.com", IDP]
+
+
+def words_of(name: str, jwks: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every word of a Guard, and of what is within, with each of those values."""
+    guard = WORDS | {"issuers": [{"issuer": GOOGLE, "keys": jwks}]}
+    places: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+        "routes": ({"path": "/a", "callers": ["allUsers"]}, ("path", "methods", "callers")),
+        "headers": ({"name": "X-Token"}, ("name", "scheme", "issuers", "cookie_borne")),
+        "issuers": ({"issuer": name, "keys": jwks}, tuple(field.name for field in dataclasses.fields(Issuer) if field.init)),
+    }
+    found = [guard | {field: value} for field in FIELDS for value in ODD]
+    for place, (item, fields) in places.items():
+        found += [guard | {place: [item | {field: value}]} for field in fields for value in ODD]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_of_any_word_is_too_odd(name: str, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "callerid")
+    outcomes = set()
+    for words in words_of(name, issuer.jwks()):
+        try:
+            Guard.from_mapping(words, source="test")
+            outcomes.add("a Guard")
+        except ConfigurationError:
+            outcomes.add("a configuration error")
+    assert outcomes == {"a Guard", "a configuration error"}
 
 
 # Where Cloud Run's word may be taken for a signature
