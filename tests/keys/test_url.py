@@ -194,3 +194,23 @@ def test_a_host_that_would_have_to_be_decoded_is_a_configuration_error(host: str
 )
 def test_an_origin_is_scheme_host_and_port(url: str, origin: tuple[str, str, int]) -> None:
     assert origin_of(Fetcher(url).parts) == origin
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://me:secret@[proxy.example:3128",
+        "http://me:secret@proxy.example:port",
+        "http://me:secret@proxy.example:99999",
+        "http://me:secret@",
+        "http://",
+        "socks5://me:secret@proxy.example",
+        "secret:port",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_complained_of_and_not_repeated(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    with complains("https_proxy: no http or https URL with a host") as raised:
+        Fetcher("https://issuer.example/jwks")
+    assert "secret" not in str(raised.value)
+    Fetcher("https://localhost/jwks")

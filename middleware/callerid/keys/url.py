@@ -89,7 +89,24 @@ def origin_of(parts: SplitResult) -> tuple[str, str | None, int]:
 
 
 def proxy_for(parts: SplitResult) -> str | None:
-    """The proxy that the environment has for a URL; none for this machine."""
+    """The proxy that the environment has for a URL; none for this machine.
+
+    Raises:
+        ConfigurationError: for one that cannot be used; the message does not repeat it, since it may hold a password.
+    """
     scheme, host = parts.scheme, parts.hostname or ""
     proxy = None if host in LOOPBACK or urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_proxy(proxy):
+        raise ConfigurationError(f"{scheme}_proxy: no http or https URL with a host; write it like http://proxy.example:3128")
+    return proxy
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        return False
+    return bool(parts.host) and parts.scheme in ("http", "https")
