@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from callerid.testing import FakeIssuer
-from tests.support import Clock
+from tests.support import Clock, FakeIssuer
 
 pytest_plugins = ["tests.stacks"]
 

@@ -19,7 +19,7 @@ from callerid import (
     kubernetes,
     service_account,
 )
-from callerid.testing import FakeIssuer
+from tests.support import FakeIssuer
 
 Claims = dict[str, Any]
 

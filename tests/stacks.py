@@ -7,8 +7,7 @@ from contextlib import ExitStack
 import pytest
 from sample_apps.demo.stage import free_port, server
 
-from callerid.testing import FakeIssuer
-from tests.support import ANA, AUDIENCE, LOGIN
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
 
 PACKAGE = "sample_apps.user_profiles"
 _UVICORN = ["uvicorn", "{app}", "--host=127.0.0.1", "--port={port}"]

@@ -1,18 +1,22 @@
 """Words and tools that the tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from callerid import ConfigurationError, Refused
+from callerid import ConfigurationError, Refused, testing
+from tests.leaks import SECRETS, TOKENS, private_forms
 
 LOGIN = "serviceAccount:login@shop.iam.gserviceaccount.com"
 SEARCH = "serviceAccount:search@shop.iam.gserviceaccount.com"
 STRANGER = "serviceAccount:mallory@evil.iam.gserviceaccount.com"
 ANA = "user:ana@example.com"
 AUDIENCE = "https://user-profiles.example"
+
+ENDPOINT_TOKEN = "secret-7Zk3vQx9LmTb2Rw8"  # for `bearer_token_file`
+SECRETS.add(ENDPOINT_TOKEN)
 
 settings.register_profile("callerid", deadline=None)  # a slow machine is no failure
 settings.load_profile("callerid")
@@ -40,6 +44,20 @@ def complains(*words: str) -> pytest.RaisesExc[ConfigurationError]:
 def named(*cases: tuple[Any, ...]) -> list[Any]:
     """Parameter sets, each of which begins with its name."""
     return [pytest.param(*values, id=name) for name, *values in cases]
+
+
+class FakeIssuer(testing.FakeIssuer):
+    """callerid's own. What it signs, and signs with, is remembered: no log may hold it."""
+
+    def add_key(self, kid: str | None = None) -> str:
+        kid = super().add_key(kid)
+        SECRETS.update(private_forms(self._keys[kid]))
+        return kid
+
+    def sign(self, claims: Mapping[str, Any] | bytes, **header: Any) -> str:
+        token = super().sign(claims, **header)
+        TOKENS.update(token.split(".")[1:])
+        return token
 
 
 class Clock:

@@ -37,9 +37,8 @@ from websockets.sync.client import connect
 from callerid import Caller, Guard, NoRequestError, Route, current_caller
 from callerid.asgi import CallerMiddleware, Message, Receive, Scope, Send, asgi_request
 from callerid.handler import HandlerCheck
-from callerid.testing import FakeIssuer
 from tests.adapters.support import OTHER, SERVERLESS, ask, bearing, check_prefetch, guard_for, uvicorn_serving, wait_until
-from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, Clock, complains, named
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, Clock, FakeIssuer, complains, named
 
 UNTOUCHABLE: Any = None  # an application that is called fails the test
 PUBLIC = Route("/public/**", callers=["allUsers"])

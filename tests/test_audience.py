@@ -7,8 +7,7 @@ import pytest
 
 from callerid import Guard, Issuer, Verifier, google
 from callerid.audience import with_other_slash
-from callerid.testing import FakeIssuer
-from tests.support import LOGIN, complains, named, reason, refuses
+from tests.support import LOGIN, FakeIssuer, complains, named, reason, refuses
 
 URL = "https://user-profiles.example"
 

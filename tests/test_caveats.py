@@ -7,8 +7,7 @@ import certifi
 import pytest
 
 from callerid import Guard, Issuer, Route, firebase, github_actions, gitlab_ci, google, google_chat, iap, service_account
-from callerid.testing import FakeIssuer
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, named
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, FakeIssuer, named
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
 GITHUB = "https://token.actions.githubusercontent.com"

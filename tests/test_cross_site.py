@@ -13,9 +13,8 @@ from callerid.asgi import asgi_request
 from callerid.cross_site import CrossSite
 from callerid.guard import Request
 from callerid.handler import HandlerCheck
-from callerid.testing import FakeIssuer
 from tests.senders import KINDS
-from tests.support import AUDIENCE, LOGIN, complains, named, reason, refuses
+from tests.support import AUDIENCE, LOGIN, FakeIssuer, complains, named, reason, refuses
 
 HOST = ("Host", "shop.example")
 OWN = ("Origin", "https://shop.example")

@@ -21,12 +21,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from callerid import Guard, GuardStatus, Issuer, errors, members, settings
-from callerid.testing import FakeIssuer
 from tests.contract.wire import Headers, exchange
 from tests.keys import Endpoint, answer
 from tests.keys.test_fetch import Authority
 from tests.senders import GOOGLES, KINDS, Kind, of_account, of_google
-from tests.support import ANA, LOGIN, STRANGER, refuses
+from tests.support import ANA, LOGIN, STRANGER, FakeIssuer, refuses
 
 ROOT = Path(__file__).parents[1]
 PAGES = {page.name: page.read_text() for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}

@@ -20,10 +20,9 @@ from callerid.guard import Request
 from callerid.keys.keyset import KeyList, parse_jwks
 from callerid.keys.local import StaticKeys
 from callerid.profiles import GOOGLE
-from callerid.testing import FakeIssuer
 from tests.adapters.support import check_prefetch
 from tests.keys import Endpoint, Gate, answer, eventually, keys_of
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, complains, named, reason, refuses
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, named, reason, refuses
 
 ROUTES = [
     Route("/healthz", callers=["allUsers"]),

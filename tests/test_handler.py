@@ -11,8 +11,7 @@ from callerid import Caller, Guard, Issuer, Route, current_caller, google
 from callerid.caller import Occasion
 from callerid.guard import Request
 from callerid.handler import HandlerCheck
-from callerid.testing import FakeIssuer
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named, refuses
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named, refuses
 
 Call = Callable[[HandlerCheck, Request], Caller | None]
 

@@ -12,9 +12,8 @@ from callerid import Guard, Header, Issuer, KeysUnavailable, Verifier, google, g
 from callerid.issuers import KEY_SOURCES
 from callerid.keys.keyset import parse_jwks
 from callerid.keys.local import StaticKeys
-from callerid.testing import FakeIssuer
 from tests.keys import Endpoint, answer, send
-from tests.support import AUDIENCE, LOGIN, complains, named, reason
+from tests.support import AUDIENCE, ENDPOINT_TOKEN, LOGIN, FakeIssuer, complains, named, reason
 
 
 class BytesPath:
@@ -113,11 +112,11 @@ def test_keys_that_another_issuers_configuration_names_are_not_believed(issuer: 
 
 def test_the_endpoints_token_goes_with_the_fetch_and_is_shown_nowhere(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    file.write_text("secret\n")
+    file.write_text(f"{ENDPOINT_TOKEN}\n")
     with FakeIssuer(IDP) as issuer, Endpoint(send(answer(json.dumps(issuer.jwks()).encode()))) as endpoint:
         profile = Issuer(IDP, jwks_uri=endpoint.url, bearer_token_file=file)
         profile.key_set.warm_up(10)
-    assert b"\r\nAuthorization: Bearer secret\r\n" in endpoint.requests[0]
+    assert f"\r\nAuthorization: Bearer {ENDPOINT_TOKEN}\r\n" in endpoint.requests[0].decode()
     assert "secret" not in f"{profile!r} {profile.key_set!r} {profile.key_set.status()}"
 
 

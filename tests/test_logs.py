@@ -8,8 +8,7 @@ import pytest
 from callerid import Guard, google
 from callerid.errors import refusal
 from callerid.logs import RefusalLog, shown
-from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN, STRANGER, Clock, named, reason
+from tests.support import AUDIENCE, LOGIN, STRANGER, Clock, FakeIssuer, named, reason
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from callerid import Guard, Issuer, google
-from callerid.testing import FakeIssuer
-from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, complains, named, reason
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, complains, named, reason
 
 GOOGLE = "https://accounts.google.com"
 IDP, TENANT = "https://idp.example", "https://idp.example/tenant"

@@ -13,8 +13,7 @@ from callerid.keys.keyset import KeyList
 from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
 from callerid.memory import TokenMemory, Verified, size_of
-from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN, STRANGER, named, reason
+from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer, named, reason
 
 KEY = Key("key-1", b"1", frozenset({"RS256"}), None)
 KEYS = StaticKeys(KeyList([KEY]))

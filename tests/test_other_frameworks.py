@@ -17,9 +17,8 @@ from websockets.sync.client import connect
 
 from callerid import Guard, Route, current_caller
 from callerid.asgi import CallerMiddleware
-from callerid.testing import FakeIssuer
 from tests.adapters.support import ask, bearing, guard_for, uvicorn_serving
-from tests.support import ANA, LOGIN, STRANGER, named
+from tests.support import ANA, LOGIN, STRANGER, FakeIssuer, named
 
 PATHS = ("/", "/admin", "/public")
 

@@ -25,9 +25,8 @@ from callerid import (
     service_account,
 )
 from callerid.profiles import profile
-from callerid.testing import FakeIssuer
 from tests.senders import BACKEND, BATCH, CHAT, CLUSTER, GITHUB, GOOGLE, GOOGLES, KINDS, URL, Kind
-from tests.support import complains, named, reason
+from tests.support import FakeIssuer, complains, named, reason
 
 GITHUB_KEYS, GKE = "token.actions.githubusercontent.com", "https://container.googleapis.com/v1/projects/shop"
 IAP, ASSERTION = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"

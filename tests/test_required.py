@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from callerid import Guard, Verifier, google
 from callerid.required import RequiredClaims
-from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN, complains, named, reason
+from tests.support import AUDIENCE, LOGIN, FakeIssuer, complains, named, reason
 
 
 class Stage(StrEnum):

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from callerid import ConfigurationError, Guard, Route, google
 from callerid.routes import RouteTable, check_path
-from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN, complains, named, reason, refuses
+from tests.support import AUDIENCE, LOGIN, FakeIssuer, complains, named, reason, refuses
 
 ALL = ["allUsers"]
 

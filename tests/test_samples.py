@@ -12,9 +12,8 @@ from sample_apps.demo.__main__ import Scene, main
 from sample_apps.demo.cast import FRONTEND, SEARCH
 from sample_apps.demo.stage import SERVERS, free_port, server, services, token_desk
 
-from callerid.testing import FakeIssuer
 from tests.stacks import Start
-from tests.support import AUDIENCE
+from tests.support import AUDIENCE, FakeIssuer
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,9 +12,8 @@ import pytest
 
 from callerid import Caller, ConfigurationError, Guard, Header, Issuer, Route, google, google_chat, iap
 from callerid.settings import FIELDS
-from callerid.testing import FakeIssuer
 from tests.keys.test_fetch import Authority
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named, reason
+from tests.support import ANA, AUDIENCE, ENDPOINT_TOKEN, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named, reason
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
 ENVIRON = {"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}
@@ -131,7 +130,7 @@ def test_keys_may_be_in_a_file(tmp_path: Path, name: str | None, spelling: str) 
 @pytest.mark.parametrize("source", [{"CALLERID_JWKS_URI": KEYS}, {}], ids=["key URL", "discovery"])
 def test_the_endpoints_files_are_given_to_the_issuer(tmp_path: Path, source: dict[str, str]) -> None:
     token_file = tmp_path / "token"
-    token_file.write_text("secret")
+    token_file.write_text(ENDPOINT_TOKEN)
     ca_file = Authority(tmp_path).ca_file
     environ = {"CALLERID_ISSUER": IDP, "CALLERID_CA_FILE": ca_file, "CALLERID_BEARER_TOKEN_FILE": str(token_file)}
     [issuer] = guard_from(environ | source).verifier.issuers

@@ -9,9 +9,8 @@ import pytest
 
 from callerid import Guard, Issuer, Verifier
 from callerid.keys.fetch import Fetcher, FetchError, lifetime_of
-from callerid.testing import FakeIssuer
 from callerid.token import parse_token
-from tests.support import ANA, AUDIENCE, LOGIN, reason
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer, reason
 
 
 @pytest.fixture(params=["RS256", "ES256"])

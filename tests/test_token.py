@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callerid.testing import FakeIssuer
 from callerid.token import MAX_TOKEN_BYTES, UnverifiedToken, parse_token
-from tests.support import AUDIENCE, LOGIN, named, reason, refuses
+from tests.support import AUDIENCE, LOGIN, FakeIssuer, named, reason, refuses
 
 HEADER = {"alg": "RS256", "kid": "key-1", "typ": "JWT"}
 MALFORMED, ALGORITHM = "malformed_token", "algorithm_not_allowed"

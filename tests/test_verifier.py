@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callerid import Caller, Header, Issuer, Verifier, google
-from callerid.testing import FakeIssuer
 from callerid.token import REMOVED_SIGNATURE
-from tests.support import ANA, AUDIENCE, LOGIN, Clock, complains, named, reason, refuses
+from tests.support import ANA, AUDIENCE, LOGIN, Clock, FakeIssuer, complains, named, reason, refuses
 
 NOW = 1_800_000_000
 HOUR, DAY = 3600, 24 * 3600

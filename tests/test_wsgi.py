@@ -18,10 +18,9 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
 from callerid import NoRequestError, Route, current_caller
-from callerid.testing import FakeIssuer
 from callerid.wsgi import CallerMiddleware
 from tests.adapters.support import OTHER, SERVERLESS, Headers, bearing, check_prefetch, guard_for
-from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, complains, named
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, complains, named
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -13,8 +13,7 @@ from django.urls import re_path
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 
 from callerid import google
-from callerid.testing import FakeIssuer
-from tests.support import ANA, AUDIENCE, LOGIN
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
 
 GUARD = "callerid_adapters.django.CallerMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"

@@ -13,9 +13,8 @@ import uvicorn
 
 from callerid import Guard, google
 from callerid.profiles import GOOGLE
-from callerid.testing import FakeIssuer
 from tests.keys import Endpoint, Gate, keys_of, send
-from tests.support import ANA, AUDIENCE, LOGIN
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
 
 SERVERLESS = "X-Serverless-Authorization"
 OTHER = "X-Other"

@@ -32,11 +32,10 @@ from callerid import Caller, Guard, NoRequestError, Route, current_caller
 from callerid.asgi import CallerMiddleware as ASGICallerMiddleware
 from callerid.asgi import Message
 from callerid.errors import refusal
-from callerid.testing import FakeIssuer
 from callerid_adapters.django import allow_callers, configured_guard
 from tests.adapters.django_site import ASYNC_ONLY, CORS, CSRF, GUARD, SESSIONS, SYNC_ONLY, USERS, site
 from tests.adapters.support import OTHER, SERVERLESS, Headers, ask, bearing, check_prefetch, guard_for
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named
 
 Ask = Callable[..., Any]
 

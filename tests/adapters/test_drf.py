@@ -21,11 +21,10 @@ from rest_framework.viewsets import ViewSet
 
 from callerid import Caller, CallerUser, Guard, Route
 from callerid.errors import refusal
-from callerid.testing import FakeIssuer
 from callerid_adapters.django import allow_callers
 from callerid_adapters.drf import CallerAuthentication, CallerRefused
 from tests.adapters.support import SERVERLESS, bearing, guard_for
-from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, named
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, named
 
 PUBLIC = Route("/public", callers=["allUsers"])
 middleware_or_alone = pytest.mark.parametrize("middleware", [[GUARD], []], ids=["middleware", "alone"])

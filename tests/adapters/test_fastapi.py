@@ -18,10 +18,9 @@ from callerid.asgi import CallerMiddleware
 from callerid.keys.keyset import parse_jwks
 from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
-from callerid.testing import FakeIssuer
 from callerid_adapters.fastapi import CallerGuard, CallerRefused
 from tests.adapters.support import OTHER, SERVERLESS, Headers, ask, bearing, guard_for, uvicorn_serving
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named
 
 PUBLIC = Route("/public", callers=["allUsers"])
 Layout = Callable[[Guard, Guard, FastAPI], FastAPI]

@@ -16,11 +16,10 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client, TestResponse, create_environ
 
 from callerid import Caller, Forbidden, Guard, NoRequestError, Refused, Route, current_caller, google
-from callerid.testing import FakeIssuer
 from callerid.wsgi import CallerMiddleware
 from callerid_adapters.flask import CallerGuard
 from tests.adapters.support import OTHER, SERVERLESS, Headers, bearing, check_prefetch, guard_for
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, complains, named
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named
 
 PUBLIC = Route("/public/**", callers=["allUsers"])
 PREFLIGHTS = Route("/**", methods=["OPTIONS"], callers=["allUsers"])

@@ -21,13 +21,12 @@ from werkzeug.wrappers import Response
 from callerid import Caller, Guard, wsgi
 from callerid.asgi import CallerMiddleware
 from callerid.profiles import GOOGLE
-from callerid.testing import FakeIssuer
 from callerid_adapters.django import allow_callers, configured_guard
 from callerid_adapters.fastapi import CallerGuard
 from callerid_adapters.flask import CallerGuard as FlaskCallerGuard
 from tests.adapters.django_site import site
 from tests.adapters.support import uvicorn_serving
-from tests.support import ANA, AUDIENCE, LOGIN
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
 
 DANGEROUS = """
 audience = ["https://user-profiles.example", "32555940559.apps.googleusercontent.com"]

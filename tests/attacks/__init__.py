@@ -12,9 +12,8 @@ import pytest
 from callerid import Guard, Issuer, Refused, google
 from callerid.keys.keyset import KeyList
 from callerid.keys.material import UnusableKey, key_from_jwk
-from callerid.testing import FakeIssuer
 from callerid.token import _decode, _json_object, _read_header
-from tests.support import AUDIENCE, LOGIN, Clock, reason
+from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer, reason
 
 NOW = 1_800_000_000
 HOUR = 3600

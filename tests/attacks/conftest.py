@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from callerid import Guard
-from callerid.testing import FakeIssuer
 from tests.attacks import NOW, PARTNER, Cast
+from tests.support import FakeIssuer
 
 
 @pytest.fixture(scope="session")

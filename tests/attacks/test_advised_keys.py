@@ -17,11 +17,10 @@ from callerid.keys.background import background
 from callerid.keys.fetch import Fetcher, lifetime_of
 from callerid.keys.keyset import parse_jwks
 from callerid.keys.remote import RemoteKeys
-from callerid.testing import FakeIssuer
 from tests.attacks import GOOGLE, PARTNER, asked, bearing, proves
 from tests.attacks.forge import compact, with_mac
 from tests.keys import Endpoint, Gate, answer, eventually, keys_of, send
-from tests.support import AUDIENCE, LOGIN, Clock, complains, named, refuses
+from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer, complains, named, refuses
 
 UNAVAILABLE, UNKNOWN = "keys_unavailable", "unknown_key"
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from callerid import Guard, Header, Route, google
-from callerid.testing import FakeIssuer
 from tests.attacks import BATCH, HOUR, NOW, PARTNER, Cast, asked, proves
 from tests.attacks.forge import SIGNATURE, number, spliced, with_signature
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, Clock, named, reason
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, Clock, FakeIssuer, named, reason
 
 ADMIN, REFUSED = "/admin", "caller_not_allowed"
 

@@ -14,11 +14,10 @@ from starlette.routing import Route as Path
 
 from callerid import Caller, Guard, Issuer, Route, google
 from callerid.asgi import CallerMiddleware
-from callerid.testing import FakeIssuer
 from callerid_adapters.fastapi import CallerGuard
 from tests.adapters.support import ask, guard_for, uvicorn_serving
 from tests.attacks import GOOGLE, PARTNER, asked, proves
-from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, complains, named, reason
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, complains, named, reason
 
 NOBODY, STRANGERS = "missing_credentials", "caller_not_allowed"
 PUBLIC = [

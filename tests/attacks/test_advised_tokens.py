@@ -8,7 +8,6 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from callerid import Guard, Issuer
-from callerid.testing import FakeIssuer
 from tests.attacks import BATCH, GOOGLE, NOW, PARTNER, Cast, asked, bearing, proves, reasons, verifies
 from tests.attacks.forge import (
     ALGORITHM,
@@ -32,7 +31,7 @@ from tests.attacks.forge import (
     with_her_key,
     with_mac,
 )
-from tests.support import AUDIENCE, named, reason
+from tests.support import AUDIENCE, FakeIssuer, named, reason
 
 Secret = Callable[[FakeIssuer], bytes]
 

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from callerid import Guard, Header, Issuer, google
-from callerid.testing import FakeIssuer
 from tests.attacks import GOOGLE, HOUR, NOW, PARTNER, Cast, asked, reasons, verifies
 from tests.attacks.forge import (
     ALGORITHM,
@@ -42,7 +41,7 @@ from tests.attacks.forge import (
     with_mac,
     with_password,
 )
-from tests.support import AUDIENCE, LOGIN, STRANGER, complains, named, reason
+from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer, complains, named, reason
 
 DEMANDS = {
     "2.1": "a weak or missing signature is not accepted",

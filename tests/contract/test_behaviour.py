@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from callerid.testing import FakeIssuer
 from tests.contract.wire import Headers, exchange
 from tests.stacks import STACKS, Start
-from tests.support import ANA, AUDIENCE, LOGIN, STRANGER
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer
 
 Make = Callable[[FakeIssuer], Headers]
 

@@ -10,11 +10,10 @@ from sample_apps.demo.stage import free_port, server
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callerid.testing import FakeIssuer
 from tests.contract.wire import Headers, exchange
 from tests.senders import BACKEND
 from tests.stacks import STACKS, clean_environment
-from tests.support import ANA, named
+from tests.support import ANA, FakeIssuer, named
 
 HOST = "user-profiles.example"  # what `exchange` asks for
 CROSS_SITE, EVIL = ("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")

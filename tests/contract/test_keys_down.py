@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import pytest
 from sample_apps.demo.stage import free_port
 
-from callerid.testing import FakeIssuer
 from tests.contract.wire import exchange
 from tests.keys import Endpoint, hang
 from tests.stacks import ONE_SERVER_EACH, Start
-from tests.support import AUDIENCE, LOGIN
+from tests.support import AUDIENCE, LOGIN, FakeIssuer
 
 
 @pytest.fixture(scope="session")

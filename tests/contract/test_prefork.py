@@ -13,12 +13,11 @@ from uuid import uuid4
 import pytest
 from sample_apps.demo.stage import HOME
 
-from callerid.testing import FakeIssuer
 from tests.contract.processes import ALGORITHM, Server, environment, serving
 from tests.keys import Endpoint, Gate, Script, answer, eventually, hang, keys_of
 from tests.keys.test_fetch import LOOPBACK, Authority
 from tests.stacks import clean_environment, without_coverage
-from tests.support import AUDIENCE, LOGIN, named
+from tests.support import AUDIENCE, LOGIN, FakeIssuer, named
 
 WSGI, ASGI = "tests.contract.process_app:wsgi", "tests.contract.process_app:asgi"
 TWO, PRELOAD = "--workers=2", "--preload"

@@ -6,9 +6,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from callerid.testing import FakeIssuer
 from tests.stacks import WEBSOCKET_STACKS, Start
-from tests.support import AUDIENCE, LOGIN, STRANGER
+from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer
 
 
 def _connect(port: int, headers: dict[str, str], path: str = "/events") -> ClientConnection:

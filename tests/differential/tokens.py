@@ -10,7 +10,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from jwt.algorithms import ECAlgorithm
 
-from callerid.testing import FakeIssuer
 from tests.differential.mint import (
     ABSENT,
     EC_KID,
@@ -28,7 +27,7 @@ from tests.differential.mint import (
     raw_ecdsa,
 )
 from tests.differential.peers import NO_EMAIL
-from tests.support import ANA, AUDIENCE
+from tests.support import ANA, AUDIENCE, FakeIssuer
 
 __all__ = ["LISTED", "SENDERS", "TOKENS"]
 

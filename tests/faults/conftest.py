@@ -7,11 +7,11 @@ from pathlib import Path
 import certifi
 import pytest
 
-from callerid.testing import FakeIssuer
 from tests.faults.endpoint import KeyEndpoint, Trust
 from tests.faults.service import Service, running
 from tests.faults.table import Row, rendered
 from tests.keys.test_fetch import LOOPBACK, Authority
+from tests.support import FakeIssuer
 
 ROWS = pytest.StashKey[list[Row]]()
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sample_apps.demo.stage import free_port
 
-from callerid.testing import FakeIssuer
 from tests.keys import Script, answer, hang, send
 from tests.keys.test_fetch import drip
+from tests.support import FakeIssuer
 
 __all__ = ["FAULTS", "LIFETIME", "Fault", "KeyEndpoint", "Trust"]
 

@@ -10,8 +10,7 @@ from itertools import repeat
 from typing import Any
 from uuid import uuid4
 
-from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN
+from tests.support import AUDIENCE, LOGIN, FakeIssuer
 
 __all__ = ["Answered", "Load", "ask", "callers_tokens", "later", "load", "percentile", "steady", "strangers_token", "timed"]
 

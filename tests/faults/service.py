@@ -9,12 +9,11 @@ from typing import Any
 
 from sample_apps.demo.stage import free_port, server
 
-from callerid.testing import FakeIssuer
 from tests.contract.wire import exchange
 from tests.faults.endpoint import LIFETIME, KeyEndpoint
 from tests.faults.load import Load, ask, load, strangers_token
 from tests.keys import eventually
-from tests.support import ANA, AUDIENCE, LOGIN
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
 
 __all__ = ["BUDGET", "OUTAGE", "Phase", "Service", "running", "sample"]
 

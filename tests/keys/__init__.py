@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from callerid.testing import FakeIssuer
+from tests.support import FakeIssuer
 
 __all__ = ["Endpoint", "Gate", "Script", "answer", "eventually", "hang", "send", "keys_of"]
 

@@ -7,8 +7,8 @@ from callerid.keys.clock import SuspendAwareClock
 from callerid.keys.fetch import Fetcher, lifetime_of
 from callerid.keys.keyset import parse_jwks
 from callerid.keys.remote import RemoteKeys
-from callerid.testing import FakeIssuer
 from tests.keys import eventually
+from tests.support import FakeIssuer
 
 
 class Hands:

@@ -14,10 +14,9 @@ from callerid.keys.discovery import ASK_AGAIN, Discovery, discovery_uri
 from callerid.keys.fetch import DEADLINE, MAX_DOCUMENT_BYTES, FetchError, lifetime_of
 from callerid.keys.keyset import parse_jwks
 from callerid.keys.remote import RemoteKeys
-from callerid.testing import FakeIssuer
 from tests.keys import Endpoint, Script, answer, eventually, hang, send
 from tests.keys.test_fetch import LOOPBACK, Authority
-from tests.support import Clock, complains, named
+from tests.support import ENDPOINT_TOKEN, Clock, FakeIssuer, complains, named
 
 CONFIGURATION = "/.well-known/openid-configuration"
 NOT_FOUND = send(answer(status="404 Not Found"))
@@ -373,13 +372,13 @@ def test_the_configuration_and_the_keys_share_one_deadline(provider: Provider) -
 
 
 def credentials(request: bytes) -> bool:
-    return b"\r\nAuthorization: Bearer secret\r\n" in request
+    return b"\r\nAuthorization: Bearer %s\r\n" % ENDPOINT_TOKEN.encode() in request
 
 
 @pytest.fixture
 def token_file(tmp_path: Path) -> Path:
     file = tmp_path / "token"
-    file.write_text("secret\n")
+    file.write_text(f"{ENDPOINT_TOKEN}\n")
     return file
 
 

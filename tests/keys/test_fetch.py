@@ -37,7 +37,7 @@ from callerid.keys.fetch import (
     reason_of,
 )
 from tests.keys import Endpoint, Script, answer, eventually, hang, send
-from tests.support import complains, named
+from tests.support import ENDPOINT_TOKEN, complains, named
 
 SHORT = 0.3  # seconds, for those that would never end
 NOT_LONG = 4.0  # seconds: more than SHORT, even on a busy machine, and less than the deadline where none is told
@@ -408,7 +408,7 @@ UNFIT_TOKENS = named(
 )
 
 
-def with_token(endpoint: Endpoint, file: Path, content: bytes | None = b"secret") -> Fetcher:
+def with_token(endpoint: Endpoint, file: Path, content: bytes | None = ENDPOINT_TOKEN.encode()) -> Fetcher:
     write(file, content)
     return Fetcher(endpoint.url, bearer_token_file=str(file))
 
@@ -530,7 +530,7 @@ def test_the_environments_proxy_is_used(proxy: str, headers: bytes) -> None:
 
 
 def test_a_proxy_sees_no_bearer_token(tmp_path: Path) -> None:
-    write(tmp_path / "token", b"secret")
+    write(tmp_path / "token", ENDPOINT_TOKEN.encode())
     with Endpoint(send(answer(status="403 Forbidden"))) as server:
         environ = {"https_proxy": f"http://127.0.0.1:{server.port}"}
         fetch_with(environ, "https://issuer.example/jwks", bearer_token_file=str(tmp_path / "token"))

@@ -12,7 +12,7 @@ from callerid import KeysUnavailable, Unauthenticated
 from callerid.keys.keyset import KeyDocumentError, KeyList, json_object, parse_jwks, parse_pem_map
 from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
-from callerid.testing import FakeIssuer
+from tests.support import FakeIssuer
 
 
 @pytest.fixture(scope="module")

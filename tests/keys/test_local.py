@@ -14,8 +14,7 @@ from callerid import Issuer, Unauthenticated, Verifier
 from callerid.keys.fetch import MAX_DOCUMENT_BYTES
 from callerid.keys.keyset import parse_jwks, parse_pem_map
 from callerid.keys.local import LOOK_AGAIN, REMINDER, FileKeys, StaticKeys
-from callerid.testing import FakeIssuer
-from tests.support import AUDIENCE, LOGIN, Clock, complains, named, refuses
+from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer, complains, named, refuses
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,8 @@ from callerid.keys.fetch import Fetcher, FetchError, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, parse_jwks
 from callerid.keys.material import Key
 from callerid.keys.remote import RemoteKeys
-from callerid.testing import FakeIssuer
 from tests.keys import Endpoint, Gate, eventually, hang, keys_of, send
-from tests.support import AUDIENCE, LOGIN, Clock
+from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer
 
 ALG = "ES256"
 

@@ -20,13 +20,12 @@ from starlette.requests import HTTPConnection
 
 from callerid import Caller, CallerUser, Guard
 from callerid.asgi import CallerMiddleware
-from callerid.testing import FakeIssuer
 from callerid_adapters.django import allow_callers, configured_guard
 from callerid_adapters.drf import CallerAuthentication
 from callerid_adapters.fastapi import CallerGuard as FastAPICallerGuard
 from callerid_adapters.flask import CallerGuard as FlaskCallerGuard
 from tests.adapters.support import bearing, guard_for
-from tests.support import LOGIN
+from tests.support import LOGIN, FakeIssuer
 
 
 def number_view(number: int) -> str:

@@ -30,9 +30,8 @@ from callerid import (
 from callerid.asgi import ASGIApp, Receive, Scope, Send
 from callerid.asgi import CallerMiddleware as ASGIMiddleware
 from callerid.keys.status import State
-from callerid.testing import FakeIssuer
 from callerid.wsgi import CallerMiddleware as WSGIMiddleware
-from tests.support import AUDIENCE, LOGIN
+from tests.support import AUDIENCE, LOGIN, FakeIssuer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
