@@ -259,12 +259,12 @@ def serve(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 def server(command: list[str], folder: Path, environment: dict[str, str], port: int) -> Iterator[None]:
     """A server in a process of its own, from the time on that it listens."""
     with (
-        (folder / "log").open("w") as log,
+        (folder / "server.log").open("w") as log,
         subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment, stdout=log, stderr=log) as process,
     ):
         try:
             while not _listens(port):
-                assert process.poll() is None, (folder / "log").read_text()
+                assert process.poll() is None, (folder / "server.log").read_text()
                 time.sleep(0.05)
             yield
         finally:

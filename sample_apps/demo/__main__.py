@@ -1,4 +1,7 @@
-"""Run the story, print it, and fail when any answer is not the designed one. With `HOLD=1` the services stay up afterwards."""
+"""Run the story, print it, and fail when any answer is not the designed one.
+
+With `HOLD=1` the services stay up afterwards. `DEMO_LOGS` names a folder in which all that they say is kept.
+"""
 
 import contextlib
 import os

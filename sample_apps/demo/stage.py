@@ -69,8 +69,9 @@ def _environment(issuer: FakeIssuer, service: str) -> dict[str, str]:
 
 @contextmanager
 def server(command: list[str], environment: Mapping[str, str], url: str) -> Iterator[None]:
-    """A server in a process of its own, from its first healthy answer on."""
-    with tempfile.TemporaryFile("w+") as log:
+    """A server in a process of its own, from its first healthy answer on. `DEMO_LOGS` names a folder that keeps what it says."""
+    folder = os.environ.get("DEMO_LOGS")
+    with tempfile.NamedTemporaryFile("w+", suffix=".log", dir=folder, delete=folder is None) as log:
         process = subprocess.Popen([sys.executable, "-m", *command], cwd=HOME, env=environment, stdout=log, stderr=log)
         try:
             if not _becomes_healthy(process, url):

@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import CellType, FunctionType, MethodType
@@ -14,7 +15,7 @@ from cachetools import LRUCache
 
 from callerid import Guard
 
-__all__ = ["guards", "held", "sockets"]
+__all__ = ["guards", "held", "is_ours", "reachable", "sockets"]
 
 OF_ONE_PROCESS = (
     type(threading.Lock()),
@@ -34,21 +35,24 @@ def guards() -> list[Guard]:
 
 def held() -> list[str]:
     """The kinds of what can be reached from the Guards and from callerid's modules, through callerid's own objects."""
-    found: list[str] = []
+    modules = (vars(module) for name, module in sys.modules.items() if is_ours(name))
+    return [type(thing).__name__ for thing in reachable(*guards(), *modules) if isinstance(thing, OF_ONE_PROCESS)]
+
+
+def reachable(*start: Any) -> Iterator[Any]:
+    """These things, and what they hold, through callerid's own objects and plain containers."""
     seen: set[int] = set()
-    left: list[Any] = [*guards(), *(vars(module) for name, module in sys.modules.items() if _is_ours(name))]
+    left: list[Any] = list(start)
     while left:
         thing = left.pop()
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, OF_ONE_PROCESS):
-            found.append(type(thing).__name__)
-        elif isinstance(thing, FunctionType):  # its globals are its module's
+        yield thing
+        if isinstance(thing, FunctionType):  # its globals are its module's
             left += [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, vars(thing)]
-        elif isinstance(thing, CONTAINERS) or _is_ours(getattr(thing, "__module__", None)):
+        elif isinstance(thing, CONTAINERS) or is_ours(getattr(thing, "__module__", None)):
             left += gc.get_referents(thing)
-    return found
 
 
 def sockets() -> set[str]:
@@ -63,5 +67,6 @@ def _target(file: Path) -> str:
         return ""
 
 
-def _is_ours(module: object) -> bool:
+def is_ours(module: object) -> bool:
+    """Whether a module of this name is callerid's."""
     return isinstance(module, str) and module.partition(".")[0] in {"callerid", "callerid_adapters"}

@@ -66,7 +66,8 @@ def serving(folder: Path, environment: Mapping[str, str], *command: str) -> Iter
     """A server, from the moment that it takes connections. It must end well."""
     if "--worker-class=gevent" in command:
         environment = without_coverage(environment)
-    port, log = free_port(), folder / "server.log"
+    port = free_port()
+    log = folder / f"server-{port}.log"
     words = [sys.executable, "-m", *(word.format(port=port) for word in command)]
     with log.open("w") as output, subprocess.Popen(words, cwd=HOME, env=environment, stdout=output, stderr=output) as process:
         server = Server(port, process, log)
