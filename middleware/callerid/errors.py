@@ -14,6 +14,7 @@ rule or an exception. The operator gets `note`, in the log only.
 """
 
 import json
+import re
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -34,8 +35,23 @@ class CallerIDError(Exception):
     """The root of every exception that callerid raises."""
 
 
+# A token, a PEM or a JWK that somebody gave for something else: whole, or cut, or as `repr` writes it.
+_SECRET = re.compile(
+    r"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY.*?(?:END [A-Z ]*PRIVATE KEY-----|$)"
+    r"""|(?<=["'])(?:d|p|q|dp|dq|qi|k)\\*["']\s*:\s*\\*["'][\w-]*""",
+    re.ASCII | re.DOTALL,
+)
+
+
 class ConfigurationError(CallerIDError):
-    """The configuration is wrong; the message names the field and the mend. Raised at start, never for a request's content."""
+    """The configuration is wrong; the message names the field and the mend. Raised at start, never for a request's content.
+
+    What is wrong may be that a secret is where none belongs, and messages end in logs: tokens and private keys are left out.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_SECRET.sub("(a secret)", message))
 
 
 class NoRequestError(CallerIDError):

@@ -346,9 +346,10 @@ class Guard:
 
     def told(self, refused: Refused, request: Request) -> Refused:
         """The refusal, of which the operator has been told, without the frames it came through: their variables hold the token,
-        and error reporters show variables.
+        and error reporters show variables. Nor what was caught on the way: a parser's exception holds what it parsed.
         """
         self._log.refused(refused, request.method, request.path)
+        refused.__context__ = None
         return refused.with_traceback(None)
 
     def seconds_left(self, caller: Caller) -> float:
@@ -417,7 +418,7 @@ def _text(what: str, value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if not isinstance(value, str):
-        raise ConfigurationError(f"check: {what}: {value!r} is neither text nor bytes")
+        raise ConfigurationError(f"check: {what}: a {type(value).__name__} is neither text nor bytes")
     return value
 
 
