@@ -1,14 +1,16 @@
 # make demo    the main job on real servers, with real tokens and a loopback issuer (HOLD=1 keeps it running)
 # make test    linters, types, and every test at the newest versions, with coverage
 # make faults  what a failing key endpoint does to a running service, measured; tests/faults/__init__.py says how to read it
+# make fuzz    every parser under a coverage-guided fuzzer, for FUZZ_SECONDS (20) each; tests/fuzz/__init__.py says what is kept
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
+FUZZ_SECONDS ?= 20
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit faults lowest package clean
+.PHONY: demo test lint types unit faults fuzz lowest package clean
 
 demo: .venv/demo
 	$(VENV) -m sample_apps.demo
@@ -34,6 +36,9 @@ unit: .venv/test
 faults: .venv/test
 	$(VENV) -m pytest tests/faults -p no:randomly
 
+fuzz: .venv/test
+	$(VENV) -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -p no:randomly --ignore=tests/faults
 
@@ -55,4 +60,4 @@ package: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz

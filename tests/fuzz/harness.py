@@ -1,0 +1,18 @@
+"""One target under atheris, which exits with libFuzzer's word: `python -m tests.fuzz.harness TARGET [libFuzzer's arguments]`.
+
+No coverage is measured here: atheris rewrites the bytecode for a measurement of its own.
+"""
+
+import logging
+import sys
+
+import atheris
+from atheris.import_hook import instrument_imports
+
+with instrument_imports(include=["callerid"]):
+    from tests.fuzz.targets import TARGETS
+
+logging.getLogger("callerid").addHandler(logging.NullHandler())  # what a start warns of is not read here
+name, *arguments = sys.argv[1:]
+atheris.Setup([name, *arguments], TARGETS[name])
+atheris.Fuzz()
