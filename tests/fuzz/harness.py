@@ -9,7 +9,7 @@ import sys
 import atheris
 from atheris.import_hook import instrument_imports
 
-with instrument_imports(include=["callerid"]):
+with instrument_imports(include=["callerid", "jwt", "tomllib", "urllib3"]):
     from tests.fuzz.targets import TARGETS
 
 logging.getLogger("callerid").addHandler(logging.NullHandler())  # what a start warns of is not read here
