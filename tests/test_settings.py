@@ -537,6 +537,8 @@ TWICE = f"[[issuers]]\nissuer = '{GOOGLE}'\n[[issuers]]\nissuer = 'accounts.goog
 BOTH = f"[[issuers]]\nissuer = '{GOOGLE}'\n[[issuers]]\nissuer = '{IDP}'"
 
 MISTAKES = named(
+    ("an integer too long to be shown", f"leeway = 0x{'f' * 4000}", ["no TOML: an integer that does not fit into 64 bits"]),
+    ("an integer of 65 bits, deep within", "[require]\na.b = [9223372036854775808]", ["an integer that does not fit into 64 bits"]),
     ("no TOML", "callers = [", ["no TOML"]),
     ("nested too deep", f"a = {'[' * 5000}", ["no TOML"]),
     ("a word twice", "callers = []\ncallers = []", ["no TOML"]),

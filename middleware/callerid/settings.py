@@ -199,7 +199,16 @@ def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise ConfigurationError(f"cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise ConfigurationError(f"no TOML: {error}") from None
+        _check_integers(table)
         return from_mapping(table)
+
+
+def _check_integers(value: Any) -> None:
+    """TOML's integers have 64 bits. One of many more cannot even be shown: Python refuses to write it as decimal digits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigurationError("no TOML: an integer that does not fit into 64 bits")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_integers(inner)
 
 
 def _known_word(word: str, known: Iterable[str], where: str) -> str:

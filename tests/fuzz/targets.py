@@ -34,10 +34,9 @@ from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pe
 from callerid.keys.material import ALGORITHMS, Key, key_from_jwk
 from callerid.keys.url import checked_url
 from callerid.routes import RouteTable, check_path
-from callerid.testing import FakeIssuer
 from callerid.token import parse_token
 from tests.keys.test_material import PRIVATE_KEYS, certificate, jwk, modulus, number, pem, roca_modulus
-from tests.support import AUDIENCE, Clock
+from tests.support import AUDIENCE, Clock, FakeIssuer
 from tests.test_routes import fits
 
 __all__ = ["TARGETS"]
