@@ -57,10 +57,11 @@ setting_changed.connect(_on_setting_changed)  # override_settings in tests
 def django_request(guard: Guard, request: HttpRequest) -> Request:
     """What a Guard has to know of a Django request. `path_info` is what Django's URL resolver matches."""
     method = request.method or ""
+    path = request.path_info or "/"  # under ASGI it is empty for a prefix alone, which no URL matches and Django redirects
     if isinstance(request, ASGIRequest):  # its META merges headers that differ in `-` and `_` only
         scope = request.scope
-        return Request(method, request.path_info, scope.get("raw_path"), scope["headers"], vars(request))
-    return Request(method, request.path_info, wsgi_raw_path(request.META), wsgi_headers(guard, request.META), vars(request))
+        return Request(method, path, scope.get("raw_path"), scope["headers"], vars(request))
+    return Request(method, path, wsgi_raw_path(request.META), wsgi_headers(guard, request.META), vars(request))
 
 
 class CallerMiddleware:

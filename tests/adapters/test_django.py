@@ -588,6 +588,7 @@ PREFIXES = named(
     ("a server's, ASGI", None, "/api", None, "/api/admin", 403),
     ("a server's, taken off, ASGI", None, "/api", None, "/admin", 403),
     ("a server's, elsewhere, ASGI", None, "/api", None, "/api/", 200),
+    ("a server's alone, ASGI", None, "/api", None, "/api", 404),  # with CommonMiddleware a redirect to "/api/"
     ("a server's, twice, ASGI", None, "/api", None, "/api/api/admin", 404),
     ("a server's, off a segment boundary, ASGI", None, "/api", None, "/apiadmin", 400),
     ("the settings', ASGI", None, "", "/api", "/api/admin", 403),
