@@ -11,12 +11,11 @@ from hypercorn.middleware import DispatcherMiddleware
 
 from callerid import Guard, Route
 from callerid.asgi import CallerMiddleware
-from callerid.testing import FakeIssuer
 from tests.adapters.support import guard_for
 from tests.paths.clients import Ask, asgi, bearing, mark, wsgi
 from tests.paths.routers import flask_app, litestar_app, quart_app
 from tests.paths.servers import Server, gunicorn, uvicorn
-from tests.support import ANA, AUDIENCE, LOGIN, named
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer, named
 
 
 def litestars_mount(guard: Guard, folder: Path) -> Ask:

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callerid import Route
-from callerid.testing import FakeIssuer
 from tests.adapters.support import guard_for
 from tests.paths.clients import Answer, bearing
 from tests.paths.conftest import Record
@@ -18,7 +17,7 @@ from tests.paths.routers import EXAMPLES, RULES, SITES, Site, write_files
 from tests.paths.servers import Server, told
 from tests.paths.spellings import SPELLINGS, requests
 from tests.paths.table import JUDGED, REFUSED, UNROUTED, WRONG
-from tests.support import AUDIENCE, LOGIN
+from tests.support import AUDIENCE, LOGIN, FakeIssuer
 
 MEMBERS = {rule: f"serviceAccount:rule-{number}@shop.iam.gserviceaccount.com" for number, rule in enumerate(RULES)}
 SPELT = ("/", "/admin", "PUT /profiles/{id}", "/reports/", "/files/**", "/static/private/**", "/v1/teams/{team}/members/{id}")
