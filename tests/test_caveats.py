@@ -92,6 +92,11 @@ def editors(path: str, *methods: str) -> Route:
         ),
         # Whom it admits
         ("allUsers in callers", {"callers": ["allUsers"]}, [f"callers: allUsers opens whatever no other route says to {WORLD}"]),
+        (
+            "an audience that is none of IAP's",
+            {"issuers": [iap(audience="https://a.example")], "callers": [ANA], "audience": None},
+            ["issuers: IAP's audiences begin with /projects/, so one of those that are given can match no token"],
+        ),
         ("allUsers on all paths", {"routes": [everybody("/**")]}, ["routes: /**: allUsers opens"]),
         (
             "allUsers on a subtree",
@@ -123,7 +128,7 @@ def editors(path: str, *methods: str) -> Route:
                 [f"issuers: keys for {issuer.issuer}'s tokens come from idp.example; who controls it can be any caller"],
             )
             for name, issuer in (
-                ("IAP", iap(audience="a", jwks_uri=KEYS)),
+                ("IAP", iap(audience="/projects/1/apps/a", jwks_uri=KEYS)),
                 ("Firebase", firebase("shop", jwks_uri=KEYS)),
                 ("Google Chat", google_chat(audience="123", jwks_uri=KEYS)),
                 ("an account", service_account("batch@shop.iam.gserviceaccount.com", audience="a", jwks_uri=KEYS)),

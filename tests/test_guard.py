@@ -660,3 +660,28 @@ def test_a_refusal_brings_no_frames_that_hold_the_token(check: Check, guard: Gua
         check(guard, "GET", "/", issuer.headers(LOGIN, "https://other.example").items())
     functions = [frame.name for frame in traceback.extract_tb(raised.value.__traceback__)]
     assert functions[-1] in ("judge", "ajudge")
+
+
+def test_the_log_says_what_is_amiss_with_an_address_that_is_listed(
+    google_at_hand: Issuer, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = build(google_at_hand, callers=[ANA])
+    with caplog.at_level(logging.INFO), refuses("caller_not_allowed"):
+        guard.check("GET", "/", issuer.headers(ANA, AUDIENCE, hd=None, sub="7"))
+    assert "which has the address; but Google does not host it (no hd claim)" in caplog.messages[-1]
+    assert "name the subject '7', as principal:, or set consumer_accounts=True" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "note"),
+    [
+        ([], "there is no X-Serverless-Authorization and no Authorization header"),
+        ([("Authorization", "Basic x")], "another scheme"),
+    ],
+)
+def test_the_log_says_which_headers_were_looked_at(
+    headers: HeaderPairs, note: str, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), refuses("missing_credentials"):
+        guard.check("GET", "/", headers)
+    assert note in caplog.messages[-1]

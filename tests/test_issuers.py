@@ -353,14 +353,20 @@ def test_max_key_age_bounds_what_the_endpoint_says(max_key_age: float, lifetime:
         ),
         ("no audience", [google()], {}, ["audience: missing", GOOGLE, "this service's URL"]),
         ("no audience for one of two", [google(audience="a"), Issuer(IDP, jwks_uri=KEYS)], {}, ["audience: missing", IDP]),
-        ("audience here and there", [google(audience="a")], {"audience": "a"}, ["audience: say it once"]),
+        (
+            "audience here and there",
+            [google(audience="a")],
+            {"audience": "a"},
+            [f"audience: {GOOGLE} states its own already", "take it out here"],
+        ),
         (
             "one audience for two issuers",
             [google(), Issuer(IDP, jwks_uri=KEYS)],
             {"audience": "a"},
-            ["audience: say it once", "at each Issuer(audience=…)"],
+            ["audience: there are several issuers: give each its own, like google(audience=…)"],
         ),
         ("empty audience", [google()], {"audience": ""}, ["audience: empty"]),
+        ("audience with a blank", [google()], {"audience": "a "}, ["audience: 'a ' has blanks around it"]),
         ("gcloud's client id", [google()], {"audience": "32555940559.apps.googleusercontent.com"}, ["allow_shared_audience=True"]),
         (
             "gcloud's other client id among several",

@@ -394,3 +394,29 @@ def test_an_issuer_with_googles_authority_is_believed_for_addresses_that_google_
         caller = guard.check("GET", "/", sent)
         assert caller is not None
         assert caller.member == member
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    named(
+        (
+            "a letter missing",
+            "serviceAccount:login@shop.iam.gserviceacount.com",
+            ["a service account's address ends in gserviceaccount.com, and this does not"],
+        ),
+        ("a person", "serviceAccount:ana@example.com", ["did you mean user:ana@example.com?"]),
+        (
+            "a principal set of IAM's",
+            "principalSet://iam.googleapis.com/x",
+            ["principal sets are not consulted", "principal:ISSUER/SUBJECT"],
+        ),
+        (
+            "nothing like a member",
+            "*",
+            ["'*' is no member; a member is allUsers, allAuthenticatedUsers, or serviceAccount:…, user:…"],
+        ),
+    ),
+)
+def test_what_is_said_of_a_word_leads_nobody_astray(word: str, words: list[str]) -> None:
+    with complains(*words):
+        Guard(audience=AUDIENCE, callers=[word])

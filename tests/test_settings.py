@@ -280,7 +280,7 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ("token in place of its file", {"CALLERID_BEARER_TOKEN": "x"}, ["did you mean CALLERID_BEARER_TOKEN_FILE?"]),
         ("switch that does not exist", {"CALLERID_ZZZ": "1"}, ["CALLERID_ZZZ is no variable", "CALLERID_"]),
         ("no such policy", {"CALLERID_POLICY": "/no/such.toml"}, ["CALLERID_POLICY", "/no/such.toml", "cannot be read"]),
-        ("empty policy", {"CALLERID_POLICY": ""}, ["CALLERID_POLICY", "cannot be read"]),
+        ("empty policy", {"CALLERID_POLICY": ""}, ["CALLERID_POLICY: empty; give the path"]),
     ),
 )
 def test_mistake_in_a_variable_names_it_and_the_mend(environ: Mapping[str, str | None], words: list[str]) -> None:
@@ -616,7 +616,8 @@ MISTAKES = named(
     ("origins as text", "origins = 'https://shop.example'", ["origins: 'https://shop.example' is no list"]),
     ("the final slash as a switch", "audience_trailing_slash = true", ["audience_trailing_slash: True is neither"]),
     ("two issuers of a name", TWICE, [f"'{GOOGLE}' belongs to two issuers"]),
-    ("two issuers and one audience", BOTH, ["audience: say it once"]),
+    ("two issuers and one audience", BOTH, ["audience: there are several issuers: give each its own"]),
+    ("issuers that are one table", "[issuers]\nissuer = 'https://idp.example'", ["issuers: ", "is no list; write it in [[…]]"]),
     ("remember_bytes as text", "remember_bytes = '16M'", ["remember_bytes: '16M' is no number"]),
 )
 

@@ -549,11 +549,11 @@ GCLOUD = "32555940559.apps.googleusercontent.com"
         ("an empty audience", {"audience": ""}, ["audience", "empty"]),
         ("no audiences", {"audience": []}, ["audience", "empty"]),
         ("an audience that is no text", {"audience": [5]}, ["audience", "5"]),
-        ("two places for audiences", {"issuers": [google(audience="a")]}, ["audience", "once"]),
+        ("two places for audiences", {"issuers": [google(audience="a")]}, ["audience", "states its own already"]),
         (
             "one audience for two issuers",
             {"issuers": [google(), Issuer(OTHER, jwks_uri="https://other.example/jwks")]},
-            ["audience", "Issuer(audience="],
+            ["audience", "google(audience=…)"],
         ),
         (
             "an audience for one of two issuers",

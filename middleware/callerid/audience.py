@@ -35,7 +35,9 @@ def accepted_audiences(
     if audience is not None:
         audience = audiences("audience", audience)
         if len(issuers) > 1 or any(issuer.audience is not None for issuer in issuers):
-            raise ConfigurationError("audience: say it once: here for a single issuer, else at each Issuer(audience=…)")
+            several = "there are several issuers: give each its own, like google(audience=…)"
+            problem = several if len(issuers) > 1 else f"{issuers[0].issuer} states its own already"
+            raise ConfigurationError(f"audience: {problem}; and take it out here")
     accepted = {issuer: _checked(issuer, issuer.audience or audience, allow_shared) for issuer in issuers}
     if trailing_slash == "exact":
         return accepted

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from callerid.address import normal_address
+from callerid.bearer import IAP
 from callerid.issuers import Issuer
 from callerid.members import ALL_USERS, Members
 from callerid.profiles import GOOGLE, kind_of
@@ -67,6 +68,8 @@ def _about_issuer(issuer: Issuer) -> Iterator[str]:
         yield f"issuers: keys for {name}'s tokens come from {host}; who controls it can be any caller"
     elif hosts and issuer.ca_file is not None:
         yield f"issuers: {name}'s keys are believed by the authorities in {issuer.ca_file}; who controls one can be any caller"
+    if issuer.issuer == IAP and not all(audience.startswith("/projects/") for audience in issuer.audience or ()):
+        yield "issuers: IAP's audiences begin with /projects/, so one of those that are given can match no token"
     if issuer.issuer != GOOGLE and issuer.has_google_email_authority:
         yield f"issuers: {issuer.issuer} is believed for every e-mail address, as Google is"
 

@@ -43,6 +43,10 @@ __all__ = ["Guard", "GuardStatus", "Judgement", "Request", "Rule"]
 WARM_UP = 30.0  # seconds
 
 _JUDGEMENTS = "callerid.judgements"
+_UNVOUCHED = (
+    ", which has the address; but Google does not host it (no hd claim), so it may outlive the job: name the subject {}, as "
+    "principal:, or set consumer_accounts=True"
+)
 
 
 class Request(NamedTuple):
@@ -339,7 +343,8 @@ class Guard:
         caller = verified.caller
         if not rule.members.admit(caller):
             reason = "email_not_verified" if rule.members.would_admit_verified(caller) else "caller_not_allowed"
-            raise refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}")
+            hint = _UNVOUCHED.format(shown(caller.subject)) if rule.members.names(caller) else ""
+            raise refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}{hint}")
         self._ask_further(caller)
         self.verifier.remember(verified)
         return verified
@@ -383,8 +388,10 @@ class Guard:
     def _token(self, request: Request) -> tuple[str, Header]:
         credentials = self.bearer.credentials(request.headers)
         token = None if credentials is None else self.bearer.token(credentials)
-        if credentials is None or token is None:
-            raise refusal("missing_credentials")
+        if credentials is None:
+            raise refusal("missing_credentials", f"there is no {' and no '.join(each.name for each in self.bearer.headers)} header")
+        if token is None:
+            raise refusal("missing_credentials", f"{credentials.header.name} is there with another scheme")
         if credentials.header.cookie_borne and self._cross_site.refuses(
             request.method, request.headers, handshake=request.is_handshake
         ):

@@ -205,6 +205,9 @@ def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
     several = as_texts(field, [value] if isinstance(value, str) else value)
     if not several or not all(several):
         raise ConfigurationError(f"{field}: empty; give the exact value of the tokens' aud claim, as a rule this service's URL")
+    for each in several:
+        if each != each.strip():
+            raise ConfigurationError(f"{field}: {each!r} has blanks around it; take them out")
     return several
 
 

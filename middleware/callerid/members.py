@@ -70,6 +70,10 @@ class Members:
         issuer = self.reader.issuers[caller.issuer]
         return caller.email is None and self._admit_address(caller, issuer.claimed_email(caller.claims))
 
+    def names(self, caller: Caller) -> bool:
+        """Whether the caller's address is listed: of one who is not admitted it says that nobody vouches for the address."""
+        return normal_address(caller.email) in self.users
+
     def _admits_by_prefix(self, issuer: str, subject: str) -> bool:
         prefixes = self.principal_prefixes.get(issuer, ())
         return any(subject.startswith(prefix) and len(subject) > len(prefix) for prefix in prefixes)
@@ -199,8 +203,11 @@ def _checked_word(where: str, word: object) -> str:
         return f"{'serviceAccount' if address and is_service_account(address) else 'user'}:{word}"
     if kind in _KINDS and colon:
         raise ConfigurationError(f"{where}: {word!r} names nobody; write whom after the colon")
+    if kind.startswith("principalSet"):
+        raise ConfigurationError(f"{where}: {word}: IAM's principal sets are not consulted; write principal:ISSUER/SUBJECT")
     candidates = [f"{known}:{value}" for known in _KINDS] if colon else [ALL_USERS, ALL_AUTHENTICATED_USERS]
-    raise ConfigurationError(f"{where}: {word!r} is no member{_did_you_mean(word, candidates)}")
+    forms = f"; a member is {ALL_USERS}, {ALL_AUTHENTICATED_USERS}, or {', '.join(f'{known}:…' for known in _KINDS)}"
+    raise ConfigurationError(f"{where}: {word!r} is no member{_did_you_mean(word, candidates) or forms}")
 
 
 def _add_address(members: Members, where: str, kind: str, value: str) -> None:
@@ -211,6 +218,11 @@ def _add_address(members: Members, where: str, kind: str, value: str) -> None:
     if address is None or "*" in value or any(character.isspace() for character in value):
         raise ConfigurationError(f"{where}: {kind}:{value}: {value!r} is no e-mail address (whole, ASCII, one @)")
     other = "serviceAccount" if is_service_account(address) else "user"
+    ends_in = ".".join(domain_of(address).split(".")[-2:])
+    if other != kind == "serviceAccount" and get_close_matches(ends_in, ["gserviceaccount.com"], cutoff=0.8):
+        raise ConfigurationError(
+            f"{where}: {kind}:{value}: a service account's address ends in gserviceaccount.com, and this does not"
+        )
     if other != kind:
         raise ConfigurationError(f"{where}: {kind}:{value} can match nobody; did you mean {other}:{value}?")
     (members.accounts if kind == "serviceAccount" else members.users).add(address)

@@ -38,7 +38,8 @@ def as_path(field: str, value: Any) -> str:
 def as_list(field: str, value: Any) -> list[Any]:
     """Several values; a text is one, not a list of its letters."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{field}: {value!r} is no list; write it in brackets")
+        brackets = "[[…]], if this is a table of a TOML file" if isinstance(value, Mapping) else "brackets"
+        raise ConfigurationError(f"{field}: {value!r} is no list; write it in {brackets}")
     return list(value)
 
 

@@ -1,6 +1,6 @@
 """Claims that a token must have beside those of every ID token: each exactly one value, or one of several."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from callerid.errors import ConfigurationError, refusal
@@ -50,7 +50,9 @@ class RequiredClaims:
 
 def _paths(field: str, required: object, within: _Path = ()) -> Iterator[tuple[_Path, object]]:
     if not isinstance(required, Mapping) or (within and not required) or len(within) > MAX_DEPTH:
-        raise ConfigurationError(f"{field}: {required!r} names no claim; write the value that each claim must have")
+        raise ConfigurationError(
+            f"{field}: {required!r} names no claim; write the value that each must have, like {{'hd': 'example.com'}}"
+        )
     for name, value in required.items():
         names = _names(field, name)
         if isinstance(value, Mapping):
@@ -66,7 +68,7 @@ def _names(field: str, name: object) -> _Path:
 
 
 def _allowed(field: str, value: object) -> frozenset[tuple[type, object]]:
-    values = [value] if isinstance(value, str | int) else as_list(field, value)
+    values: list[Any] = as_list(field, value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     if not values:
         raise ConfigurationError(f"{field}: empty, so no token would do; name at least one value")
     for each in values:

@@ -88,6 +88,8 @@ def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settin
         sources[" and ".join(name for name in _ISSUER_VARIABLES if name in environ)] = {"issuers": [issuer]}
     if _POLICY in environ:
         path = environ[_POLICY]
+        if not path:
+            raise ConfigurationError(f"{_POLICY}: empty; give the path of a TOML file, or take it out")
         with naming_source(_POLICY):
             sources[f"{_POLICY} ({path})"] = _read_file(path)
     values, origins = _merged(sources | _arguments(overrides))

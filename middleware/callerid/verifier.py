@@ -29,7 +29,8 @@ LEEWAY, MAX_LEEWAY = 30.0, 300.0  # seconds
 
 _REMOVED = (
     "either Cloud Run removed this signature or someone forged this token; if the service can be invoked by allUsers it is "
-    "forged, and trust_cloud_run_iam would let everyone in"
+    "forged, and trust_cloud_run_iam would let everyone in; if it is private, let callers send the token in both headers, and set "
+    "headers=['Authorization']"
 )
 
 
