@@ -23,6 +23,8 @@ from tests.support import FakeIssuer
 
 Claims = dict[str, Any]
 
+NOW = 1_800_000_000
+
 GOOGLE = "https://accounts.google.com"
 URL = "https://user-profiles-123456.us-central1.run.app"
 PUSH = f"{URL}/pubsub/push?topic=orders"
@@ -53,9 +55,9 @@ class Kind:
         return signer.sign({name: value for name, value in claims.items() if value is not None}, **self.header)
 
     def guard(self, signer: FakeIssuer, **options: Any) -> Guard:
-        """A Guard that admits this one caller, with the signer's keys at hand."""
+        """A Guard that admits this one caller, with the signer's keys at hand, at the hour `NOW`."""
         issuer = self.profile(keys=signer.jwks(), algorithms=[signer.algorithm])
-        settings: dict[str, Any] = {"issuers": [issuer], "callers": [self.member]}
+        settings: dict[str, Any] = {"issuers": [issuer], "callers": [self.member], "clock": lambda: NOW}
         return Guard(**settings | options)
 
 

@@ -1,6 +1,5 @@
 """Requests that a page of another site sends with a cookie's credentials: refused where they change something."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from callerid.asgi import asgi_request
 from callerid.cross_site import CrossSite
 from callerid.guard import Request
 from callerid.handler import HandlerCheck
-from tests.senders import KINDS
+from tests.senders import KINDS, NOW
 from tests.support import AUDIENCE, LOGIN, FakeIssuer, complains, named, reason, refuses
 
 HOST = ("Host", "shop.example")
@@ -126,7 +125,6 @@ def test_origins_are_a_list() -> None:
 # In a Guard
 
 IAP = KINDS["iap"]
-NOW = int(time.time())
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The issuers that are known by name: each real sender's token passes at its own, and at no other."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,13 +24,12 @@ from callerid import (
     service_account,
 )
 from callerid.profiles import profile
-from tests.senders import BACKEND, BATCH, CHAT, CLUSTER, GITHUB, GOOGLE, GOOGLES, KINDS, URL, Kind
+from tests.senders import BACKEND, BATCH, CHAT, CLUSTER, GITHUB, GOOGLE, GOOGLES, KINDS, NOW, URL, Kind
 from tests.support import FakeIssuer, complains, named, reason
 
 GITHUB_KEYS, GKE = "token.actions.githubusercontent.com", "https://container.googleapis.com/v1/projects/shop"
 IAP, ASSERTION = "https://cloud.google.com/iap", "X-Goog-IAP-JWT-Assertion"
 ALL = {**GOOGLES, **KINDS}
-NOW = int(time.time())
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +76,7 @@ def test_all_issuers_in_one_guard_stay_apart(name: str, signer: FakeIssuer) -> N
     """Each with its own audience, header and members: a token that borrows another's audience is refused."""
     others = [kind for other, kind in KINDS.items() if other != "Chat for a URL"]  # whose issuer is Google
     issuers = [kind.profile(keys=signer.jwks()) if kind.claims["iss"] != IAP else _iap(signer) for kind in others]
-    guard = Guard(issuers=issuers, callers=[kind.member for kind in others])
+    guard = Guard(issuers=issuers, callers=[kind.member for kind in others], clock=lambda: NOW)
     kind = KINDS[name]
     told = {
         other.claims["iss"]: reason(guard.check, "GET", "/", bearing(kind, kind.token(signer, NOW, aud=other.claims["aud"])))
@@ -107,7 +105,7 @@ def test_a_key_means_nothing_outside_its_issuer(signer: FakeIssuer) -> None:
     with FakeIssuer() as other:
         assert other.kid == signer.kid
         issuers = [kind.profile(keys=keys.jwks()) for kind, keys in zip(kinds, (signer, other), strict=True)]
-        guard = Guard(issuers=issuers, callers=["allAuthenticatedUsers"])
+        guard = Guard(issuers=issuers, callers=["allAuthenticatedUsers"], clock=lambda: NOW)
         told = [reason(guard.check, "GET", "/", bearing(kind, kind.token(keys, NOW))) for kind in kinds for keys in (signer, other)]
     assert told == [None, "signature_invalid", "signature_invalid", None]
 
@@ -116,7 +114,9 @@ def test_authority_for_addresses_stays_with_its_issuer(signer: FakeIssuer) -> No
     google_, provider = KINDS["google"], KINDS["another provider"]
     member = google_.member
     guard = Guard(
-        issuers=[kind.profile(keys=signer.jwks()) for kind in (google_, provider)], callers=[member, "domain:example.com"]
+        issuers=[kind.profile(keys=signer.jwks()) for kind in (google_, provider)],
+        callers=[member, "domain:example.com"],
+        clock=lambda: NOW,
     )
     for email, hosted in ((member.partition(":")[2], None), ("ana@other.example", None), ("ana@example.com", "example.com")):
         token = provider.token(signer, NOW, email=email, hd=hosted)
@@ -232,7 +232,9 @@ def test_members_behind_iap(members: list[str], changes: dict[str, Any], why: st
 
 def test_firebase_vouches_for_the_domains_that_it_is_given(signer: FakeIssuer) -> None:
     guard = Guard(
-        issuers=[firebase("shop-123456", keys=signer.jwks(), email_domains=["example.com"])], callers=["user:ana@example.com"]
+        issuers=[firebase("shop-123456", keys=signer.jwks(), email_domains=["example.com"])],
+        callers=["user:ana@example.com"],
+        clock=lambda: NOW,
     )
     told = [
         reason(guard.check, "GET", "/", bearing(FIREBASE, FIREBASE.token(signer, NOW, email_verified=verified)))
@@ -245,7 +247,7 @@ def test_firebase_vouches_for_the_domains_that_it_is_given(signer: FakeIssuer) -
 def test_iap_signs_with_es256_and_serves_its_keys_in_two_forms(source: str) -> None:
     with FakeIssuer(IAP, algorithm="ES256") as proxy:
         issuer = iap(audience=BACKEND, **{source: getattr(proxy, source)})
-        guard = Guard(issuers=[issuer], callers=[IAP_KIND.member])
+        guard = Guard(issuers=[issuer], callers=[IAP_KIND.member], clock=lambda: NOW)
         caller = guard.check("GET", "/", [(ASSERTION, IAP_KIND.token(proxy, NOW))])
         assert caller is not None
         assert caller.member == IAP_KIND.member
@@ -288,7 +290,7 @@ def test_iaps_header_decides_before_the_others(
     header: str, assertion: str | None, authorization: str | None, expected: str, signer: FakeIssuer
 ) -> None:
     issuers = [_iap(signer), google(audience=URL, keys=signer.jwks())]
-    guard = Guard(issuers=issuers, callers=[IAP_KIND.member, KINDS["google"].member])
+    guard = Guard(issuers=issuers, callers=[IAP_KIND.member, KINDS["google"].member], clock=lambda: NOW)
     sent = {word: KINDS[word].token(signer, NOW) for word in ("iap", "google")}
     headers = [] if authorization is None else [(header, f"Bearer {sent.get(authorization, authorization)}")]
     if assertion is not None:
@@ -405,8 +407,8 @@ def test_a_profile_that_cannot_be_meant_is_a_configuration_error(make: Make, wor
 
 def test_typ_says_that_it_is_an_id_token(signer: FakeIssuer) -> None:
     claims = {**KINDS["google"].claims, "iat": NOW, "exp": NOW + 3600}
-    usual = Verifier([google(audience=URL, keys=signer.jwks())])
-    access = Verifier([google(audience=URL, keys=signer.jwks(), token_types=["application/AT+jwt"])])
+    usual = Verifier([google(audience=URL, keys=signer.jwks())], clock=lambda: NOW)
+    access = Verifier([google(audience=URL, keys=signer.jwks(), token_types=["application/AT+jwt"])], clock=lambda: NOW)
     told = {
         typ: (reason(usual.verify, signer.sign(claims, typ=typ)), reason(access.verify, signer.sign(claims, typ=typ)))
         for typ in (None, "JWT", "jwt", "application/jwt", "at+jwt", "application/at+jwt", "logout+jwt", "dpop+jwt", "JOSE", "")

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -168,5 +169,7 @@ def test_what_is_dangerous_is_said_once_however_the_guard_is_made(
 def test_what_is_dangerous_is_said_once_wherever_the_guard_runs(
     run: Run, text: str, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    guard = run(tomllib.loads(text), issuer.headers(LOGIN, AUDIENCE))
+    guard = copy_context().run(
+        run, tomllib.loads(text), issuer.headers(LOGIN, AUDIENCE)
+    )  # a response that nobody closes has a caller
     check_said_once(guard, caplog.messages)
