@@ -1,6 +1,7 @@
 """Which header decides, and what counts as a bearer token in it."""
 
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -120,6 +121,22 @@ def test_no_credentials(bearer: Bearer, headers: list[Pair]) -> None:
 def test_malformed_credentials(bearer: Bearer, headers: list[Pair]) -> None:
     with refuses("malformed_credentials"):
         token_in(headers, bearer)
+
+
+def calls(value: str) -> int:
+    """How many functions it takes to read this value."""
+    made: list[object] = []
+    sys.setprofile(lambda frame, event, argument: made.append(frame.f_code) if event == "call" else None)
+    try:
+        token_in([(AUTHORIZATION, value)])
+    finally:
+        sys.setprofile(None)
+    return len(made)
+
+
+def test_a_strangers_scheme_costs_nothing_by_its_length() -> None:
+    calls("Digest a, b")  # what is made once is made now
+    assert calls(f"{8000 * 'x'} a, b") == calls("Negotiate a, b")
 
 
 def test_credentials_show_no_value() -> None:

@@ -188,3 +188,8 @@ def test_on_a_public_route_a_handlers_list_looks(signer: FakeIssuer) -> None:
         HandlerCheck(guard, [IAP.member])(request())
     with refuses("cross_site"):
         HandlerCheck(guard, [IAP.member], optional=True)(request())
+
+
+def test_origins_without_a_cookie_are_a_configuration_error(issuer: FakeIssuer) -> None:
+    with complains("origins: no header is borne by a cookie"):
+        Guard(issuers=[issuer.google()], audience=AUDIENCE, callers=[LOGIN], origins=["https://shop.example"])

@@ -260,6 +260,8 @@ def test_audience_is_one_or_several(audience: Any, kept: tuple[str, ...]) -> Non
         ("a subject's beginning that is no text", {"subject_prefix": 7}, ["subject_prefix: 7"]),
         ("a lifetime of nothing", {"max_token_lifetime": 0}, ["max_token_lifetime: 0", "from 1 to 86400"]),
         ("a lifetime of days", {"max_token_lifetime": 86_401}, ["max_token_lifetime: 86401"]),
+        ("no types", {"token_types": []}, ["token_types: empty"]),
+        ("an empty type", {"token_types": ["JWT", ""]}, ["token_types: empty"]),
         ("types as text", {"token_types": "JWT"}, ["token_types: 'JWT' is no list"]),
         ("a type that is no text", {"token_types": [7]}, ["token_types: 7 is no text"]),
         ("a required claim without a value", {"require": {"hd": []}}, ["require: hd: empty"]),

@@ -152,6 +152,9 @@ RULES: list[tuple[Any, ...]] = [
     ("Chat for a URL, without an address", KINDS["Chat for a URL"], {"email": None}, "claim_missing"),
     ("Chat for a URL, not verified", KINDS["Chat for a URL"], {"email_verified": False}, "claim_invalid"),
     ("Chat for a URL, verified in words", KINDS["Chat for a URL"], {"email_verified": "true"}, "claim_invalid"),
+    ("Chat for a number, somebody", KINDS["Chat for a number"], {"sub": "mallory"}, "claim_invalid"),
+    ("Chat for a number, itself", KINDS["Chat for a number"], {"sub": CHAT}, None),
+    ("IAP, nobody of Google's", IAP_KIND, {"sub": "accounts.google.com:"}, "caller_not_allowed"),
     # Accounts that sign for themselves
     ("an account, for another", ITSELF, {"sub": "login@shop.iam.gserviceaccount.com"}, "claim_invalid"),
     ("an account, no subject", ITSELF, {"sub": None}, "claim_missing"),
@@ -396,6 +399,18 @@ def test_a_name_in_a_file_is_its_profile(name: str, options: dict[str, Any], sig
             (f"an enterprise named {slug!r}", partial(github_actions, enterprise=slug), [f"github_actions: {slug!r}", "slug"])
             for slug in NO_SLUGS
         ),
+        ("IAP with a longer life", lambda: iap(max_token_lifetime=3600), ["max_token_lifetime: iap() states it"]),
+        (
+            "an account with addresses",
+            lambda: service_account(BATCH, email_domains=["a.example"]),
+            ["email_domains: service_account()"],
+        ),
+        ("an account by another name", lambda: service_account(BATCH, aliases=["x"]), ["aliases: service_account()"]),
+        ("Chat with addresses", lambda: google_chat(audience="7", email_domains=["a.example"]), ["email_domains: google_chat()"]),
+        ("Chat with another script's number", lambda: google_chat(audience="\uff17"), ["google_chat: audience: "]),
+        ("Chat with half a URL", lambda: google_chat(audience="a.example/chat"), ["audience: 'a.example/chat'"]),
+        ("GitLab for people", lambda: gitlab_ci(subject_prefix="user:"), ["subject_prefix: gitlab_ci() states it"]),
+        ("a cluster for nodes", lambda: kubernetes(GKE, subject_prefix=""), ["subject_prefix: kubernetes() states it"]),
         ("GitLab without a scheme", lambda: gitlab_ci("gitlab.com"), ["issuer 'gitlab.com'", "OpenID configuration"]),
         ("a cluster's empty name", lambda: kubernetes(""), ["issuer: empty"]),
     ),
@@ -415,7 +430,7 @@ def test_typ_says_that_it_is_an_id_token(signer: FakeIssuer) -> None:
     }
     no = "malformed_token"
     assert told == {
-        None: (None, None),
+        None: (None, no),
         "JWT": (None, no),
         "jwt": (None, no),
         "application/jwt": (None, no),

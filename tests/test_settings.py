@@ -731,6 +731,8 @@ CLOUD_RUN = {"K_SERVICE": "user-profiles"}
             ["google() is not the only issuer"],
         ),
         ("allUsers in callers", CLOUD_RUN, {"callers": ["allUsers"]}, ["allUsers is in callers"]),
+        ("allUsers who read", CLOUD_RUN, {"routes": [Route("/**", methods=["GET"], callers=["allUsers"])]}, ["may call /**"]),
+        ("allUsers by a name", CLOUD_RUN, {"routes": [Route("/{x}/**", callers=["allUsers"])]}, ["may call /**"]),
         ("allUsers on all paths", CLOUD_RUN, {"routes": [Route("/**", callers=["allUsers"])]}, ["allUsers", "may call /**"]),
         (
             "allUsers on the paths that are left",

@@ -42,10 +42,11 @@ class Answer:
         self.written = b""
         body = app(self.environ, self._start)
         try:
-            self.body = self.written + b"".join(body)
+            self.items = list(body)
         finally:
             if hasattr(body, "close"):
                 body.close()
+        self.body = self.written + b"".join(self.items)
 
     def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
         assert exc_info is not None or not self.status  # only an error may start a response anew
@@ -116,6 +117,10 @@ class TestRefuses:
             CallerMiddleware(UNTOUCHABLE, guard=guard_for(issuer)), headers={"Authorization": f"Bearer {token},Bearer x"}
         )
         assert (answer.status, answer.headers["www-authenticate"]) == ("400 Bad Request", 'Bearer error="invalid_request"')
+
+    def test_with_an_item_even_if_there_is_nothing_to_say(self, issuer: FakeIssuer) -> None:
+        answer = Answer(CallerMiddleware(UNTOUCHABLE, guard=guard_for(issuer)), method="HEAD")
+        assert answer.items == [b""]  # for none hypercorn answers 500 (pgjones/hypercorn#331)
 
     def test_to_be_built_without_a_guard(self) -> None:
         with complains("guard: None is no Guard"):

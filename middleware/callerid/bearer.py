@@ -27,6 +27,7 @@ __all__ = [
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
+_FIRST_WORD = re.compile(r"[ \t]*[^ \t]*")
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
 
@@ -163,9 +164,8 @@ def header_text(value: str | bytes) -> str:
 
 def _is_another_scheme(wanted: str, scheme: str, rest: str) -> bool:
     # A WSGI server joins duplicate lines with commas: `Basic …,Bearer …` is two credentials, not one of another scheme.
-    either = f"{re.escape(wanted)}|{re.escape(scheme)}"
-    joined = re.search(rf",[ \t]*(?:{either})(?:[ \t]|$)", rest, re.IGNORECASE)
-    return bool(re.fullmatch(_TCHARS, scheme)) and not joined
+    joined = {_FIRST_WORD.match(part)[0].strip(" \t").lower() for part in rest.split(",")[1:]}  # type: ignore[index]  # it may be empty
+    return bool(re.fullmatch(_TCHARS, scheme)) and joined.isdisjoint((wanted.lower(), scheme.lower()))
 
 
 def _malformed(header: Header, note: str) -> Refused:

@@ -165,6 +165,8 @@ class Guard:
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
         self._cross_site = CrossSite(origins)
+        if origins and not any(header.cookie_borne for header in self.bearer.headers):
+            raise ConfigurationError("origins: no header is borne by a cookie, so nothing looks at them; they are not for CORS")
         self._refuse_unless = _function("refuse_unless", refuse_unless)
         self._leeway = leeway
         if not callable(clock):
@@ -443,6 +445,11 @@ def _is_iap(header: tuple[str | bytes, str | bytes]) -> bool:
     return header_text(header[0]).lower() == IAP_HEADER.lower()
 
 
+def _opens_all(route: Route, rule: Rule) -> bool:
+    """Whether everybody may call any path there is, and not just ask for its OPTIONS."""
+    return rule.members.everyone and route.is_subtree and not any(route.segments) and route.methods != frozenset({"OPTIONS"})
+
+
 def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
     """`trust_cloud_run_iam` is safe only where Cloud Run's IAM check, and nothing else, stands before every request."""
     problem = None
@@ -452,7 +459,7 @@ def _check_cloud_run(guard: Guard, environ: Mapping[str, str]) -> None:
         problem = "the header order is not the default, and Cloud Run checks only the header that the default takes"
     elif [issuer.spellings for issuer in guard.verifier.issuers] != [(GOOGLE, GOOGLE_ALIAS)]:
         problem = "google() is not the only issuer, and Cloud Run vouches for Google's tokens only"
-    elif guard.callers.members.everyone or any(rule.members.everyone and rule.name == "routes: /**" for rule in guard._rules):
+    elif guard.callers.members.everyone or any(_opens_all(*pair) for pair in zip(guard._routes.routes, guard._rules, strict=True)):
         problem = f"{ALL_USERS} is in callers, or may call /**, so nobody checks"
     if problem:
         raise ConfigurationError(f"trust_cloud_run_iam: {problem}; take it out, and let callers send a signed token")

@@ -41,7 +41,7 @@ class Issuer:
     `require` are claims that its tokens must have, each with its value or a list of values (`RequiredClaims`). `subject_prefix`
     is what the subject of its tokens begins with, where it signs other tokens as well. `max_token_lifetime` is the most seconds
     from `iat` to `exp` (1 to 86400). `token_types` are the values that the header's `typ` may have (RFC 8725 §3.11); a token
-    without one is taken for an ID token.
+    without one is taken for an ID token, `JWT`.
 
     `email_domains` are the domains whose addresses this issuer may vouch for (never `gserviceaccount.com`).
     `has_google_email_authority` believes it for every address, as Google is believed for Google's tokens.
@@ -90,6 +90,8 @@ class Issuer:
         for name in ("algorithms", "aliases", "email_domains", "token_types"):
             object.__setattr__(self, name, as_texts(name, getattr(self, name)))
         object.__setattr__(self, "token_types", frozenset(map(media_type, self.token_types)))
+        if not all(self.token_types) or not self.token_types:
+            raise ConfigurationError("token_types: empty; name the values of typ, like JWT or at+jwt")
         object.__setattr__(self, "required", RequiredClaims("require", self.require))
         if not isinstance(self.subject_prefix, str):
             raise ConfigurationError(f"subject_prefix: {self.subject_prefix!r} is no text; write it in quotes")

@@ -44,6 +44,10 @@ CLUSTER, CLUSTER_API = "https://kubernetes.default.svc.cluster.local", "https://
 CLUSTER_FILES = "/var/run/secrets/kubernetes.io/serviceaccount/"
 
 
+_ONE_NAME: dict[str, Any] = {"aliases": ()}
+_NO_ADDRESS: dict[str, Any] = {"has_google_email_authority": False, "email_domains": ()}
+
+
 class _OfGoogle(Issuer):
     """An issuer whose keys are at Google's. Exactly these hosts: at storage.googleapis.com anybody may serve anything."""
 
@@ -66,7 +70,8 @@ class _IAP(_OfGoogle):
     vouches_for_people = True
 
     def claimed_email(self, claims: Mapping[str, Any]) -> str | None:
-        is_of_google = str(claims["sub"]).startswith("accounts.google.com:")
+        prefix, _, account = str(claims["sub"]).partition(":")
+        is_of_google = prefix == "accounts.google.com" and account != ""
         return claims["email"] if is_of_google and normal_address(claims.get("email")) is not None else None
 
     def verified_email(self, claims: Mapping[str, Any]) -> str | None:
@@ -106,6 +111,10 @@ class _Chat(_OfGoogle):
     __slots__ = ()
 
     def subject_of(self, claims: Mapping[str, Any]) -> str:
+        if claims.get("sub", self.issuer) != self.issuer:
+            raise refusal(
+                "claim_invalid", "sub names somebody, and Chat's tokens for a project number name nobody but their issuer"
+            )
         return self.issuer
 
 
@@ -141,8 +150,8 @@ def iap(**options: Any) -> Issuer:
 
     Source: IAP documentation, "Securing your app with signed headers" (10 minutes of lifetime, and twice 30 seconds of skew).
     """
-    stated = {"issuer": IAP, "has_google_email_authority": False, "email_domains": ()}
-    return _stated(_IAP, "iap()", stated, options, jwks_uri=IAP_JWKS_URI, algorithms=("ES256",), max_token_lifetime=660)
+    stated = {"issuer": IAP, **_ONE_NAME, **_NO_ADDRESS, "max_token_lifetime": 660, "token_types": ("JWT",)}
+    return _stated(_IAP, "iap()", stated, options, jwks_uri=IAP_JWKS_URI, algorithms=("ES256",))
 
 
 def firebase(project: str, **options: Any) -> Issuer:
@@ -154,7 +163,7 @@ def firebase(project: str, **options: Any) -> Issuer:
     """
     if not isinstance(project, str) or not re.fullmatch("[A-Za-z0-9.:_-]+", project):
         raise ConfigurationError(f"firebase: {project!r} is no project's id; write one like 'shop-123456'")
-    stated = {"issuer": FIREBASE + project, "audience": project, "has_google_email_authority": False}
+    stated = {"issuer": FIREBASE + project, "audience": project, "has_google_email_authority": False, **_ONE_NAME}
     return _stated(_Firebase, "firebase()", stated, options, jwks_uri=ACCOUNT_JWKS_URI + FIREBASE_SIGNER)
 
 
@@ -167,9 +176,9 @@ def google_chat(*, audience: str, **options: Any) -> Issuer:
 
     Source: Google Chat documentation, "Verify requests from Google Chat".
     """
-    if not isinstance(audience, str) or not audience:
+    if not isinstance(audience, str) or not re.fullmatch(r"[0-9]+|https?://[^\s,]+", audience):
         raise ConfigurationError(f"google_chat: audience: {audience!r}: write the project's number in quotes, or the app's URL")
-    if not audience.isdecimal():
+    if "://" in audience:
         required = {"email": GOOGLE_CHAT, "email_verified": True}
         stated = {"issuer": GOOGLE, "aliases": (GOOGLE_ALIAS,), "has_google_email_authority": True, "require": required}
         return _stated(_OfGoogle, "google_chat()", stated, options, audience=audience, jwks_uri=GOOGLE_JWKS_URI)
@@ -177,7 +186,7 @@ def google_chat(*, audience: str, **options: Any) -> Issuer:
 
 
 def _chat_itself(**options: Any) -> Issuer:
-    stated = {"issuer": GOOGLE_CHAT, "has_google_email_authority": False}
+    stated = {"issuer": GOOGLE_CHAT, **_ONE_NAME, **_NO_ADDRESS}
     return _stated(_Chat, "google_chat()", stated, options, jwks_uri=ACCOUNT_JWKS_URI + GOOGLE_CHAT)
 
 
@@ -189,9 +198,8 @@ def service_account(email: str, **options: Any) -> Issuer:
     """
     if not is_service_account(normal_address(email) or ""):
         raise ConfigurationError(f"service_account: {email!r} is no service account; write NAME@PROJECT.iam.gserviceaccount.com")
-    stated = {"issuer": email, "has_google_email_authority": False}
-    jwks_uri = ACCOUNT_JWKS_URI + quote(email, safe="@")
-    return _stated(_Account, "service_account()", stated, options, jwks_uri=jwks_uri, max_token_lifetime=3600)
+    stated = {"issuer": email, **_ONE_NAME, **_NO_ADDRESS, "max_token_lifetime": 3600}
+    return _stated(_Account, "service_account()", stated, options, jwks_uri=ACCOUNT_JWKS_URI + quote(email, safe="@"))
 
 
 def github_actions(*, enterprise: str | None = None, **options: Any) -> Issuer:
@@ -215,7 +223,7 @@ def gitlab_ci(url: str = GITLAB, **options: Any) -> Issuer:
     Source: GitLab documentation, "OpenID Connect (OIDC) Authentication Using ID Tokens".
     """
     kind = _GitLab if url == GITLAB else Issuer
-    return _stated(kind, "gitlab_ci()", {"issuer": url}, options, subject_prefix="project_path:")
+    return _stated(kind, "gitlab_ci()", {"issuer": url, **_ONE_NAME, "subject_prefix": "project_path:"}, options)
 
 
 def kubernetes(issuer: str = CLUSTER, **options: Any) -> Issuer:
@@ -228,7 +236,7 @@ def kubernetes(issuer: str = CLUSTER, **options: Any) -> Issuer:
     if issuer in (CLUSTER, CLUSTER_API) and not options.keys() & set(KEY_SOURCES):
         keys["jwks_uri"] = f"{CLUSTER_API}/openid/v1/jwks"
         keys |= {"ca_file": f"{CLUSTER_FILES}ca.crt", "bearer_token_file": f"{CLUSTER_FILES}token"}
-    return _stated(Issuer, "kubernetes()", {"issuer": issuer}, options, subject_prefix="system:serviceaccount:", **keys)
+    return _stated(Issuer, "kubernetes()", {"issuer": issuer, "subject_prefix": "system:serviceaccount:"}, options, **keys)
 
 
 def oidc(issuer: str, **options: Any) -> Issuer:

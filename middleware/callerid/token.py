@@ -88,7 +88,7 @@ def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
 def _read_typ(header: dict[str, Any]) -> str | None:
     if "typ" in header and not isinstance(header["typ"], str):
         raise _malformed("typ is no string")
-    return media_type(header["typ"]) if "typ" in header else None
+    return media_type(header["typ"]) if "typ" in header else None  # which is not the same as an empty one
 
 
 def _decode(segment: str) -> bytes:

@@ -167,8 +167,8 @@ class Verifier:
         if token.alg not in issuer.algorithms:
             known = ", ".join(issuer.algorithms)
             raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}, {issuer.issuer} has {known}")
-        if token.typ is not None and token.typ not in issuer.token_types:  # RFC 8725 §3.11: at+jwt, logout+jwt, dpop+jwt, …
-            raise refusal("malformed_token", f"unverified_typ={shown(token.typ)} is no ID token's; see Issuer(token_types=…)")
+        if ("jwt" if token.typ is None else token.typ) not in issuer.token_types:  # RFC 8725 §3.11: at+jwt, logout+jwt, dpop+jwt, …
+            raise refusal("malformed_token", f"unverified_typ={shown(token.typ)} is not one of Issuer(token_types=…)")
         if token.kid is None and issuer.needs_kid:
             raise refusal("unknown_key", f"{issuer.issuer} names the key of each of its tokens, and this one has no kid")
         return issuer

@@ -99,4 +99,4 @@ def _keeping_private(judgement: Judgement, start_response: "StartResponse") -> "
 def _refuse(refused: Refused, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
     body = refused.body
     start_response(f"{refused.status} {refused.title}", [*refused.headers.items(), ("Content-Length", str(len(body)))])
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]  # not none: pgjones/hypercorn#331

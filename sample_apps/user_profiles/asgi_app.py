@@ -15,7 +15,7 @@ async def user_profiles(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "websocket":
         await events(scope, receive, send)
     else:
-        await respond(send, *answer(scope["method"], scope["path"]))
+        await respond(send, scope["method"], *answer(scope["method"], scope["path"]))
 
 
 async def events(scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,11 +27,11 @@ async def events(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close"})
 
 
-async def respond(send: Send, status: int, content: object) -> None:
+async def respond(send: Send, method: str, status: int, content: object) -> None:
     body = b"" if content is None else json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers if body else []})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
 
 async def lifespan(receive: Receive, send: Send) -> None:

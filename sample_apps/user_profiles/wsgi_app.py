@@ -20,7 +20,7 @@ def user_profiles(environ: "WSGIEnvironment", start_response: "StartResponse") -
     body = b"" if content is None else json.dumps(content).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))] if body else []
     start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
 
 app = CallerMiddleware(user_profiles, guard=bare_guard())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.wire import Headers, exchange
+from tests.contract.wire import Answer, Headers, exchange
 from tests.stacks import STACKS, Start
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer
 
@@ -102,8 +102,12 @@ def _signed(issuer: FakeIssuer, **header: str) -> Headers:
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_alike(port: int, issuer: FakeIssuer, case: str) -> None:
-    make, status, reason, challenge = REFUSED[case]
-    answer = exchange(port, "GET", "/profiles/7", make(issuer))
+    check_refusal(case, exchange(port, "GET", "/profiles/7", REFUSED[case][0](issuer)))
+
+
+def check_refusal(case: str, answer: Answer) -> None:
+    """See that the answer is the one refusal of this case, to the header."""
+    _, status, reason, challenge = REFUSED[case]
     assert (answer.status, answer.reason) == (status, reason)
     assert answer.headers["www-authenticate"] == challenge
     assert answer.headers["cache-control"] == "no-store"
