@@ -161,6 +161,9 @@ SEEDS: dict[str, dict[str, bytes]] = {
         + b'jwks_uri = "https://idp.example/jwks"\naudience = ["a", "b"]\nalgorithms = ["ES256"]\n'
         + b"stale_if_error = 0\nmax_key_age = 60\n"
         + b'[[issuers]]\nissuer = "accounts.google.com"\naudience = "a"\nkeys = $toml_keys\n',
+        "required claims": _POLICY
+        + b'audience_trailing_slash = "ignore"\norigins = ["https://shop.example"]\n'
+        + b'[require]\nhd = ["example.com"]\n"google.compute_engine.project_id" = "shop"\n',
         "open": b'audience = "a"\ncallers = ["allUsers"]',
         "open route": _POLICY + b'routes = [{path = "/", callers = ["allUsers"]}]',
         "no callers": b'audience = "a"',
@@ -276,7 +279,8 @@ _WORDS = {
     b'|a = ["group:a"]\n|[[issuers]]\n|issuer = "https://idp.example"\n|keys = $toml_keys\n|headers = |{name = '
     b"|scheme = |leeway = |nan|inf|0x|$hex|$deep|true|1979-05-27|remember = |jwks_uri = |discovery_uri = |pem_file = "
     b"|aliases = |algorithms = |email_domains = |stale_if_error = |max_key_age = |ca_file = |bearer_token_file = "
-    b"|trust_cloud_run_iam = |allow_shared_audience = |\\ud800",
+    b'|trust_cloud_run_iam = |allow_shared_audience = |\\ud800|audience_trailing_slash = "ignore"\n|origins = |[require]\n|hd = '
+    b"|cookie_borne = |a.a.a.a",
     "members": b"serviceAccount:|user:|domain:|principal:|group:|spiffe:|allUsers|allAuthenticatedUsers|*@|@gmail.com|example.com"
     b"|@partner.example|.iam.gserviceaccount.com|gserviceaccount.com|\tidp\t|\t|https://accounts.google.com/"
     b"|accounts.google.com/|https://idp.example/|\xe2\x84\xaa|\xc5\xbf|\xc4\xb0",

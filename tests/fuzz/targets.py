@@ -5,7 +5,9 @@ changed should be another input of that kind, and seldom none at all. What is ex
 plainest way there is.
 """
 
+import dataclasses
 import hashlib
+import inspect
 import ipaddress
 import json
 import math
@@ -425,10 +427,10 @@ def _number(digits: str) -> int:
 
 # A policy file: TOML, where `keys = $toml_keys` are an issuer's.
 
-NAMED = re.compile(
-    r"\b(audience|callers|routes|groups|issuers?|headers|leeway|trust_cloud_run_iam|consumer_accounts|allow_shared_audience|remember"
-    r"|remember_bytes|\w+_(uri|file|domains|authority|error|age)|keys|algorithms|aliases|key URL|key file|no TOML|unknown word)\b"
-)
+FIELDS = {field.name for kind in (Issuer, Header, Route) for field in dataclasses.fields(kind)} | inspect.signature(
+    Guard
+).parameters.keys()
+NAMED = re.compile(rf"\b({'|'.join(FIELDS)}|key URL|key file|no TOML|unknown word)\b")
 
 
 def policy(data: bytes) -> None:
