@@ -110,7 +110,7 @@ SEEDS: dict[str, dict[str, bytes]] = {
         "no good key": b'$rs\nd=AQAB\n\n$rs\nuse=enc\n\n$rs\nkey_ops=["sign"]\n\n$rs\nalg=HS256',
         "odd kid": b'$rs\nkid=""\n\n$rs\nkid=5\n\n$rs\nkid=\xc3\xa4\n\n$rs\nkid=null',
         "odd alg": b'$rs\nalg=["RS256"]\n\n$es256\nalg=ES256',
-        "odd key_ops": b'$rs\nkey_ops=verify\n\n$es256\nkey_ops=["sign","verify"]',
+        "odd key_ops": b'$rs\nkey_ops=verify\n\n$rs\nkey_ops=4\n\n$es256\nkey_ops=["sign","verify"]',
         "odd e": b"$rs\ne=AQ\n\n$rs\ne=Ag\n\n$rs\ne=Aw\nkid=three",
         "private keys": b"$private\nkid=a\n\n$rs\nk=AQAB\nkid=b",
         "huge n": b"$rs\nn=$long",

@@ -382,11 +382,13 @@ def _check_selection(keys: KeyList, kid: str | None, alg: str) -> None:
 
 
 def _is_of_entry(key: Key, entry: dict[str, Any]) -> bool:
+    operations = entry.get("key_ops", ["verify"])
     return (
         entry.get("kid") == key.kid
         and not entry.keys() & {"d", "k"}
         and entry.get("use", "sig") == "sig"
-        and "verify" in list(entry.get("key_ops", ["verify"]))
+        and isinstance(operations, list)
+        and "verify" in operations
         and ("alg" not in entry or list(key.algorithms) == [entry["alg"]])
     )
 
@@ -549,8 +551,10 @@ def _with_rule(table: RouteTable, rule: str) -> RouteTable:
 
 def _has_one_reading(sent: str, decoded: str) -> bool:
     """Whether to split it and then decode it is as good as the other way round, and nothing in it means more than itself."""
+    raw = sent.encode("latin-1")
     try:
-        segments = [unquote_to_bytes(segment.encode("latin-1")).decode() for segment in sent.split("/")]
+        raw.decode()  # or a character may be half as it is and half encoded
+        segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"/")]
     except UnicodeDecodeError:
         return False
     return (
