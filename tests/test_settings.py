@@ -538,6 +538,7 @@ BOTH = f"[[issuers]]\nissuer = '{GOOGLE}'\n[[issuers]]\nissuer = '{IDP}'"
 
 MISTAKES = named(
     ("an integer too long to be shown", f"leeway = 0x{'f' * 4000}", ["no TOML: an integer that does not fit into 64 bits"]),
+    ("a key of a thousand parts", f"require.{'.'.join(['a'] * 1000)} = 1", ["more than 32 deep"]),
     ("an integer of 65 bits, deep within", "[require]\na.b = [9223372036854775808]", ["an integer that does not fit into 64 bits"]),
     ("no TOML", "callers = [", ["no TOML"]),
     ("nested too deep", f"a = {'[' * 5000}", ["no TOML"]),

@@ -15,6 +15,7 @@ from callerid.issuers import Issuer
 from callerid.options import as_list
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS, profile
 from callerid.routes import Route
+from callerid.token import MAX_DEPTH
 
 __all__ = ["from_env", "from_file", "from_mapping", "naming_fields", "naming_source"]
 
@@ -201,16 +202,20 @@ def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise ConfigurationError(f"cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise ConfigurationError(f"no TOML: {error}") from None
-        _check_integers(table)
+        _check_values(table)
         return from_mapping(table)
 
 
-def _check_integers(value: Any) -> None:
-    """TOML's integers have 64 bits. One of many more cannot even be shown: Python refuses to write it as decimal digits."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ConfigurationError("no TOML: an integer that does not fit into 64 bits")
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check_integers(inner)
+def _check_values(table: Mapping[str, Any]) -> None:
+    """What Python can read of TOML and cannot show: an integer of thousands of digits, a key of a thousand parts."""
+    level: list[Any] = [table]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in level):
+            raise ConfigurationError("no TOML: an integer that does not fit into 64 bits")
+        inner = [value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)]
+        level = [value for values in inner for value in values]
+    if level:
+        raise ConfigurationError(f"no TOML: tables and lists more than {MAX_DEPTH} deep within each other")
 
 
 def _known_word(word: str, known: Iterable[str], where: str) -> str:
