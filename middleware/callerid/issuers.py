@@ -135,8 +135,8 @@ class Issuer:
         return self.claimed_email(claims) if claims.get("email_verified") is True else None  # the boolean, not "true"
 
     def hosted_domain(self, claims: Mapping[str, Any]) -> str | None:
-        """The Workspace domain that vouches for the claims' address, in lower case. That is Google's to say."""
-        hosted = claims.get("hd") if self.has_google_email_authority else None
+        """The Workspace domain that vouches for the claims' address, in lower case. That is for Google to say, and IAP."""
+        hosted = claims.get("hd") if self.has_google_email_authority or self.vouches_for_people else None
         return hosted.lower() if isinstance(hosted, str) and hosted and hosted.isascii() else None
 
     def claimed_email(self, claims: Mapping[str, Any]) -> str | None:

@@ -43,7 +43,7 @@ GITLAB = "https://gitlab.com"
 CLUSTER, CLUSTER_API = "https://kubernetes.default.svc.cluster.local", "https://kubernetes.default.svc"
 CLUSTER_FILES = "/var/run/secrets/kubernetes.io/serviceaccount/"
 
-
+# What some profiles state, so that no option undoes what they promise.
 _ONE_NAME: dict[str, Any] = {"aliases": ()}
 _NO_ADDRESS: dict[str, Any] = {"has_google_email_authority": False, "email_domains": ()}
 
@@ -76,10 +76,6 @@ class _IAP(_OfGoogle):
 
     def verified_email(self, claims: Mapping[str, Any]) -> str | None:
         return self.claimed_email(claims) if claims.get("email_verified", True) is True else None
-
-    def hosted_domain(self, claims: Mapping[str, Any]) -> str | None:
-        hosted = claims.get("hd")
-        return hosted.lower() if isinstance(hosted, str) and hosted and hosted.isascii() else None
 
 
 class _Firebase(_OfGoogle):
