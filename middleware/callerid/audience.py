@@ -36,7 +36,8 @@ def accepted_audiences(
         audience = audiences("audience", audience)
         if len(issuers) > 1 or any(issuer.audience is not None for issuer in issuers):
             several = "there are several issuers: give each its own, like google(audience=…)"
-            problem = several if len(issuers) > 1 else f"{issuers[0].issuer} states its own already"
+            stated = " and ".join(issuer.issuer for issuer in issuers if issuer.audience is not None)
+            problem = several if len(issuers) > 1 else f"{stated} states its own already"
             raise ConfigurationError(f"audience: {problem}; and take it out here")
     accepted = {issuer: _checked(issuer, issuer.audience or audience, allow_shared) for issuer in issuers}
     if trailing_slash == "exact":

@@ -9,10 +9,12 @@ import sys
 import atheris
 from atheris.import_hook import instrument_imports
 
-with instrument_imports(include=["callerid", "jwt", "tomllib", "urllib3"]):
+READERS = {"jwks": "jwt", "policy": "tomllib", "url": "urllib3"}  # who reads a part of the input for us
+
+name, *arguments = sys.argv[1:]
+with instrument_imports(include=["callerid", READERS.get(name, "callerid")]):
     from tests.fuzz.targets import TARGETS
 
 logging.getLogger("callerid").addHandler(logging.NullHandler())  # what a start warns of is not read here
-name, *arguments = sys.argv[1:]
 atheris.Setup([name, *arguments], TARGETS[name])
 atheris.Fuzz()
