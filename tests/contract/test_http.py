@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.wire import Answer, Headers, converse, exchange, send, talk
-from tests.stacks import PARSERS, WEBSOCKET_STACKS, Start, failures
+from tests.stacks import PARSERS, Start, failures
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, named
 
 AUTHORIZATION, SERVERLESS = "Authorization", "X-Serverless-Authorization"
@@ -448,7 +448,7 @@ HANDSHAKES = named(
 
 
 @pytest.mark.parametrize(("lines", "may_be"), HANDSHAKES)
-@pytest.mark.parametrize("stack", ["fastapi-uvicorn-h11", *WEBSOCKET_STACKS])
+@pytest.mark.parametrize("stack", [name for name in PARSERS if name.startswith(("fastapi-", "asgi-"))])
 def test_a_handshakes_header_is_refused_or_read_by_the_rule(
     start: Start, issuer: FakeIssuer, stack: str, lines: Headers, may_be: frozenset[object]
 ) -> None:
