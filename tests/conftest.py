@@ -16,6 +16,7 @@ from tests.support import Clock, FakeIssuer
 pytest_plugins = ["tests.stacks"]
 
 EVERY_LEVEL = 1
+CALLERS_SIDE = ("websockets.client", "hpack")  # which say what they send
 
 _output = logging.getLogger("tests.output")
 
@@ -45,7 +46,7 @@ def everything_is_logged(tmp_path_factory: pytest.TempPathFactory, pytestconfig:
         shown.addFilter(_is_asked_for)
     kept = logging.FileHandler(folder / "tests.log", errors="backslashreplace")
     kept.setFormatter(Everything())
-    kept.addFilter(lambda record: record.name != "websockets.client")  # the callers' own side, which says what it sends
+    kept.addFilter(lambda record: not record.name.startswith(CALLERS_SIDE))
     root.addHandler(kept)
     root.setLevel(EVERY_LEVEL)
     yield

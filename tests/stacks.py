@@ -12,7 +12,8 @@ from sample_apps.demo.stage import free_port, server
 from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
 
 PACKAGE = "sample_apps.user_profiles"
-_UVICORN = ["uvicorn", "{app}", "--host=127.0.0.1", "--port={port}"]
+# uvicorn's access log quotes a request's target, and with it a token that somebody has put into the query.
+_UVICORN = ["uvicorn", "{app}", "--host=127.0.0.1", "--port={port}", "--no-access-log"]
 _HYPERCORN = ["hypercorn", "{app}", "--bind=127.0.0.1:{port}"]
 _TRIO = [*_HYPERCORN, "--worker-class=trio"]
 _GUNICORN = ["gunicorn", "{app}", "--bind=127.0.0.1:{port}", "--threads=4"]
