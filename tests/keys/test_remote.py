@@ -352,6 +352,29 @@ def test_several_key_sets_have_one_thread_and_it_starts_on_first_need(rotating: 
             expect("rotated kid", issuer.rotate)
 
 
+def test_a_fetch_that_ends_while_the_next_is_due_needs_no_further_thread(
+    rotating: FakeIssuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Looking(logging.Handler):
+        """Looks for work while the thread that has fetched tells of it."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if "these keys" in record.getMessage():
+                clock.advance(60)
+                due.append(keys.seconds_until_due())
+
+    due: list[float] = []
+    keys = remote(rotating.jwks_uri, clock, source="these keys")
+    keys.find(rotating.kid, ALG)
+    rotating.status = 500
+    clock.advance(20_000)
+    monkeypatch.setattr(logging.getLogger("callerid"), "handlers", [Looking()])
+    keys.refresh()
+    eventually(lambda: due)
+    eventually(lambda: rotating.requests == 3)
+    assert due[0] == math.inf
+
+
 def test_a_prefetch_makes_the_first_request_wait_less(rotating: FakeIssuer) -> None:
     keys = remote(rotating.jwks_uri)
     keys.refresh()

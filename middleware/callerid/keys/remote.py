@@ -5,6 +5,7 @@ Requests with a known key read an attribute and go; they take no lock and wait f
 
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -62,6 +63,7 @@ class RemoteKeys:
         self._machine = KeyMachine(stale_if_error=stale_if_error)
         self._warn_at = float("-inf")
         self._warned = False  # of an outage that goes on
+        self._ending = False
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._ended: Signal | None = None  # of the fetch that somebody waits for
         renew_after_fork(self)
@@ -128,6 +130,8 @@ class RemoteKeys:
 
     def seconds_until_due(self) -> float:
         """How long until there is something to fetch, or to tell the operator."""
+        if self._ending:  # whoever ends a fetch looks for what is due next: it needs no further thread
+            return math.inf
         now, machine = self._clock(), self._machine
         return (min(machine.due(), self._warn_at) if machine.overdue(now) else machine.due()) - now
 
@@ -203,10 +207,14 @@ class RemoteKeys:
             else:
                 self._machine.succeeded(number, *loaded)
             ended, self._ended = self._ended, None
-        if ended is not None:
-            ended.set()
-        if warn := self._warning():
-            warn()
+            self._ending = True
+        try:
+            if ended is not None:
+                ended.set()
+            if warn := self._warning():
+                warn()
+        finally:
+            self._ending = False
 
     def _warning(self) -> Callable[[], None] | None:
         """What the operator should read now: at once that an outage begins, each minute that it goes on, and that it has ended."""
