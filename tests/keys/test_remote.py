@@ -359,7 +359,7 @@ def test_a_fetch_that_ends_while_the_next_is_due_needs_no_further_thread(
         """Looks for work while the thread that has fetched tells of it."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            if "these keys" in record.getMessage():
+            if not due and "these keys" in record.getMessage():
                 clock.advance(60)
                 due.append(keys.seconds_until_due())
 
@@ -372,7 +372,7 @@ def test_a_fetch_that_ends_while_the_next_is_due_needs_no_further_thread(
     keys.refresh()
     eventually(lambda: due)
     eventually(lambda: rotating.requests == 3)
-    assert due[0] == math.inf
+    assert due == [math.inf]
 
 
 def test_a_prefetch_makes_the_first_request_wait_less(rotating: FakeIssuer) -> None:
