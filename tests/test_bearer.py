@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callerid import Header
-from callerid.bearer import DEFAULT_HEADERS, Bearer, Credentials
+from callerid.bearer import DEFAULT_HEADERS, Bearer
 from tests.support import complains, named, reason, refuses
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
@@ -25,8 +25,8 @@ CUSTOM = Bearer([Header(AUTHORIZATION, scheme="Token")])
 
 
 def token_in(headers: list[Pair], bearer: Bearer = DEFAULT) -> str | None:
-    credentials = bearer.credentials(headers)
-    return None if credentials is None else bearer.token(credentials)
+    deciding = bearer.deciding(headers)
+    return None if deciding is None else bearer.token(*deciding)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,6 @@ def calls(value: str) -> int:
 def test_a_strangers_scheme_costs_nothing_by_its_length() -> None:
     calls("Digest a, b")  # what is made once is made now
     assert calls(f"{8000 * 'x'} a, b") == calls("Negotiate a, b")
-
-
-def test_credentials_show_no_value() -> None:
-    assert repr(Credentials(DEFAULT_HEADERS[0], GOOD)) == f"<Credentials in {SERVERLESS}>"
 
 
 NAMES = st.sampled_from([AUTHORIZATION, SERVERLESS, "authorization", b"x-serverless-AUTHORIZATION", "Cache-Control", b"Cookie"])

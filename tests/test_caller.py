@@ -147,13 +147,21 @@ def test_user_and_auth_of_a_caller() -> None:
     assert (user.caller, user.is_authenticated, user.is_anonymous, user.is_active) == (caller(), True, False, True)
     assert {user.identity, user.display_name, user.pk, str(user)} == {MEMBER}
     assert repr(user) == f"<CallerUser {MEMBER}>"
-    assert CallerAuth(caller()).scopes == ["authenticated"]
+    assert CallerAuth(authenticated=True).scopes == ["authenticated"]
 
 
 def test_user_and_auth_of_nobody() -> None:
     user = CallerUser(None)
     assert (user.caller, user.is_authenticated, user.is_anonymous, str(user)) == (None, False, True, "")
-    assert CallerAuth(None).scopes == []
+    assert CallerAuth(authenticated=False).scopes == []
+
+
+def begun(who: Caller | None) -> Occasion:
+    """The occasion of a request that has begun."""
+    occasion = Occasion()
+    occasion.caller = who
+    occasion.begin()
+    return occasion
 
 
 def sees_no_request() -> bool:
@@ -168,7 +176,7 @@ def test_no_request_outside_of_one() -> None:
 
 @pytest.mark.parametrize("who", [caller(), None], ids=["caller", "public route"])
 def test_current_caller_until_the_end(who: Caller | None) -> None:
-    occasion = Occasion(who)
+    occasion = begun(who)
     assert current_caller() is who
     occasion.end()
     assert sees_no_request()
@@ -176,15 +184,15 @@ def test_current_caller_until_the_end(who: Caller | None) -> None:
 
 
 def test_caller_found_later_on_a_public_route_is_seen() -> None:
-    occasion = Occasion(None)
+    occasion = begun(None)
     occasion.caller = caller()
     assert current_caller() == caller()
     occasion.end()
 
 
 def test_nested_request_gives_back_the_outer() -> None:
-    outer = Occasion(caller())
-    inner = Occasion(None)
+    outer = begun(caller())
+    inner = begun(None)
     assert current_caller() is None
     inner.end()
     assert current_caller() == caller()
@@ -193,7 +201,7 @@ def test_nested_request_gives_back_the_outer() -> None:
 
 
 def test_ending_twice_or_out_of_order_brings_nobody_back() -> None:
-    outer, inner = Occasion(caller()), Occasion(caller(subject="inner"))
+    outer, inner = begun(caller()), begun(caller(subject="inner"))
     outer.end()
     assert current_caller() == caller(subject="inner")
     inner.end()
@@ -203,13 +211,16 @@ def test_ending_twice_or_out_of_order_brings_nobody_back() -> None:
 
 def test_request_that_ended_in_another_context_is_let_go() -> None:
     def serve_two() -> None:
-        first = Occasion(caller())
+        first = begun(caller())
         copy_context().run(first.end)
-        Occasion(caller()).end()
+        begun(caller()).end()
 
     context = copy_context()
     context.run(serve_two)
-    assert not [value for value in context.values() if isinstance(value, Occasion)]
+    (left,) = [value for value in context.values() if isinstance(value, Occasion)]
+    assert left.over
+    assert left.caller is None
+    assert left._around is None
 
 
 def test_task_that_outlives_the_request_sees_no_caller() -> None:
@@ -221,7 +232,7 @@ def test_task_that_outlives_the_request_sees_no_caller() -> None:
             await go_on.wait()
             return before, sees_no_request()
 
-        occasion = Occasion(caller())
+        occasion = begun(caller())
         task = asyncio.create_task(outlive())
         await asyncio.sleep(0)
         occasion.end()
@@ -241,7 +252,7 @@ def test_thread_that_outlives_the_request_sees_no_caller() -> None:
         return before, sees_no_request()
 
     async def serve() -> tuple[Caller | None, bool]:
-        occasion = Occasion(caller())
+        occasion = begun(caller())
         work = asyncio.create_task(asyncio.to_thread(outlive))
         await asyncio.to_thread(started.wait)
         occasion.end()
@@ -254,7 +265,7 @@ def test_thread_that_outlives_the_request_sees_no_caller() -> None:
 
 def test_concurrent_requests_see_their_own_caller() -> None:
     async def serve(subject: str, barrier: asyncio.Barrier) -> str:
-        occasion = Occasion(caller(subject=subject))
+        occasion = begun(caller(subject=subject))
         await barrier.wait()
         seen = current_caller()
         occasion.end()

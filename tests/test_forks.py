@@ -19,7 +19,7 @@ memory, log = TokenMemory(entries=1, size=1), RefusalLog()
 memory._lock().acquire(), log._lock().acquire()  # as another thread of the parent may at the fork
 if os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
-print(memory.get("token"))
+print(memory.recall("token", None, 0.0))
 log.refused(refusal("signature_removed"), "GET", "/")
 """
 

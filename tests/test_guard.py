@@ -659,7 +659,7 @@ def test_a_refusal_brings_no_frames_that_hold_the_token(check: Check, guard: Gua
     with refuses("audience_mismatch") as raised:
         check(guard, "GET", "/", issuer.headers(LOGIN, "https://other.example").items())
     functions = [frame.name for frame in traceback.extract_tb(raised.value.__traceback__)]
-    assert functions[-1] in ("judge", "ajudge")
+    assert functions[-1] in ("settle", "asettle")
 
 
 def test_the_log_says_what_is_amiss_with_an_address_that_is_listed(

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from callerid import Caller, Guard, Issuer, Route, current_caller, google
-from callerid.caller import Occasion
 from callerid.guard import Request
 from callerid.handler import HandlerCheck
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named, refuses
@@ -54,12 +53,13 @@ def request(issuer: FakeIssuer, path: str, credentials: str) -> Request:
 def test_the_handlers_caller_is_current_also_behind_another_guard(call: Call, guard: Guard, lax: Guard, issuer: FakeIssuer) -> None:
     outer = request(issuer, "/", LOGIN)
     judgement = lax.judge(outer)
-    judgement.occasion = Occasion(judgement.caller)
-    inner = outer._replace(headers=request(issuer, "/ana", ANA).headers, path="/ana")
+    judgement.begin()
+    inner = request(issuer, "/ana", ANA)
+    inner.state = outer.state
     try:
         assert call(HandlerCheck(guard, [ANA]), inner) == current_caller()
     finally:
-        judgement.occasion.end()
+        judgement.end()
 
 
 CASES = named(
@@ -135,7 +135,7 @@ def test_the_answer_is_the_same_whoever_has_run_before(
 def test_what_a_check_finds_on_a_public_route_is_the_requests_caller(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
     sent = request(issuer, "/public", LOGIN)
     judgement = guard.judge(sent)
-    occasion = judgement.occasion = Occasion(judgement.caller)
+    judgement.begin()
     try:
         assert current_caller() is None
         with refuses("caller_not_allowed"):
@@ -144,7 +144,7 @@ def test_what_a_check_finds_on_a_public_route_is_the_requests_caller(call: Call,
         caller = call(HandlerCheck(guard, [LOGIN]), sent)
         assert current_caller() is judgement.caller is caller is not None
     finally:
-        occasion.end()
+        judgement.end()
 
 
 @on_both_faces

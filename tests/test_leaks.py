@@ -34,8 +34,9 @@ from werkzeug.test import Client as WSGIClient
 from callerid import Caller, CallerUser, ConfigurationError, Guard, Header, Issuer, Refused, Route, errors, google, oidc
 from callerid.asgi import CallerMiddleware as ASGIMiddleware
 from callerid.asgi import Message, Scope
-from callerid.caller import CallerAuth, Occasion
-from callerid.guard import Request
+from callerid.bearer import AUTHORIZATION
+from callerid.caller import CallerAuth
+from callerid.guard import Request, Unexamined
 from callerid.handler import HandlerCheck
 from callerid.profiles import GOOGLE
 from callerid.token import parse_token
@@ -353,14 +354,14 @@ def at_work(issuer: FakeIssuer, tmp_path: Path) -> Iterator[list[object]]:
         guard.warm_up()
         request = request_for("", f"Bearer {claiming()(issuer)}")
         judgement = guard.judge(request)
-        judgement.occasion = Occasion(judgement.caller)
-        credentials = guard.bearer.credentials(request.headers)
-        assert credentials is not None
-        token = str(guard.bearer.token(credentials))
-        user, auth = CallerUser(judgement.caller), CallerAuth(judgement.caller)
-        checked = guard.verifier._check_without_key(token, credentials.header)
-        yield [HandlerCheck(guard), request, credentials, parse_token(token), checked, judgement, user, auth]
-        judgement.occasion.end()
+        judgement.begin()
+        header, sent = guard.bearer.deciding(request.headers) or (AUTHORIZATION, b"")
+        token = str(guard.bearer.token(header, sent))
+        user, auth = CallerUser(judgement.caller), CallerAuth(authenticated=True)
+        checked = guard.verifier._check_without_key(token, header, sent)
+        unexamined = Unexamined(token, header, sent)
+        yield [HandlerCheck(guard), request, unexamined, parse_token(token), checked, judgement, user, auth]
+        judgement.end()
 
 
 def test_no_object_of_ours_shows_what_it_holds(at_work: list[object]) -> None:
@@ -369,7 +370,7 @@ def test_no_object_of_ours_shows_what_it_holds(at_work: list[object]) -> None:
     assert {type(thing).__name__ for thing in ours} >= {
         *("Guard", "HandlerCheck", "Bearer", "Header", "RefusalLog", "Rule", "Members", "MemberReader", "RouteTable", "Route"),
         *("Verifier", "TokenMemory", "Issuer", "RemoteKeys", "KeyMachine", "Fetcher", "Discovery", "FileKeys", "StaticKeys"),
-        *("KeyList", "Key", "Request", "Credentials", "UnverifiedToken", "_Checked", "Verified", "Judgement", "Occasion"),
+        *("KeyList", "Key", "Request", "Unexamined", "UnverifiedToken", "_Checked", "Verified", "Judgement"),
         *("Caller", "Claims", "CallerUser", "CallerAuth"),
     }
     token = next(thing for thing in holdings if isinstance(thing, str) and thing.startswith("eyJ"))

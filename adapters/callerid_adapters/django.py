@@ -20,7 +20,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from callerid import ConfigurationError, Guard, Refused
-from callerid.caller import Occasion
 from callerid.guard import Judgement, Request
 from callerid.handler import HandlerCheck
 from callerid.wsgi import wsgi_headers, wsgi_raw_path
@@ -91,11 +90,11 @@ class CallerMiddleware:
             judgement = self.guard.judge(django_request(self.guard, request))
         except Refused as refused:
             return _answer(refused)
-        occasion = _hand_over(request, judgement)
+        _hand_over(request, judgement)
         try:
-            return _finish(judgement, occasion, self.get_response(request))
+            return _finish(judgement, self.get_response(request))
         except BaseException:
-            occasion.end()
+            judgement.end()
             raise
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -103,11 +102,11 @@ class CallerMiddleware:
             judgement = await self.guard.ajudge(django_request(self.guard, request))
         except Refused as refused:
             return _answer(refused)
-        occasion = _hand_over(request, judgement)
+        _hand_over(request, judgement)
         try:
-            return _finish(judgement, occasion, await self.get_response(request))
+            return _finish(judgement, await self.get_response(request))
         except BaseException:
-            occasion.end()
+            judgement.end()
             raise
 
 
@@ -203,17 +202,16 @@ def _kept_private(guard: Guard, request: HttpRequest, response: Any) -> Any:
     return response
 
 
-def _hand_over(request: HttpRequest, judgement: Judgement) -> Occasion:
+def _hand_over(request: HttpRequest, judgement: Judgement) -> None:
     request.caller = judgement.caller  # type: ignore[attr-defined]
-    occasion = judgement.occasion = Occasion(judgement.caller)
-    return occasion
+    judgement.begin()
 
 
-def _finish(judgement: Judgement, occasion: Occasion, response: HttpResponseBase) -> HttpResponseBase:
+def _finish(judgement: Judgement, response: HttpResponseBase) -> HttpResponseBase:
     if judgement.is_private:
         response.setdefault("Cache-Control", "private")
     if not response.streaming:  # nothing of it is still to be made, and a middleware outside may put another in its place
-        occasion.end()
+        judgement.end()
         return response
     close = response.close
 
@@ -221,10 +219,10 @@ def _finish(judgement: Judgement, occasion: Occasion, response: HttpResponseBase
         try:
             close()
         finally:
-            occasion.end()
+            judgement.end()
 
     response.close = close_and_forget  # type: ignore[method-assign]  # the server calls it when the last byte is out
-    finalize(response, occasion.end)  # a middleware outside that answers 304 in its place never closes it
+    finalize(response, judgement.end)  # a middleware outside that answers 304 in its place never closes it
     return response
 
 

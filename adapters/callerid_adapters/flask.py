@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from flask import Blueprint, Flask, Response, current_app, g, request
 
 from callerid import ConfigurationError, Guard, Refused
-from callerid.caller import Occasion
 from callerid.guard import Judgement, Request
 from callerid.handler import HandlerCheck
 from callerid.wsgi import wsgi_request
@@ -111,19 +110,19 @@ class _Guarded:
         """Before everything else: nothing of the application runs for a request that is refused."""
         g.pop("caller", None)  # an application context around several requests keeps `g`
         judgement = self.guard.judge(_request(self.guard))
-        judgement.occasion = Occasion(judgement.caller)
+        judgement.begin()
         g.caller = judgement.caller
 
     def finish(self, response: Response) -> Response:
         """The last look at a response, a refusal's too."""
         judgement = self._judgement()
-        if judgement is not None and judgement.occasion is not None:
+        if judgement is not None:
             if judgement.is_private and "Cache-Control" not in response.headers:
                 response.headers["Cache-Control"] = "private"
             # A generator of the application's runs after the request, until `close`; for a file Werkzeug calls no `close`.
             if response.is_streamed and not response.direct_passthrough:
                 request.environ[_STREAMS] = True
-                response.call_on_close(judgement.occasion.end)
+                response.call_on_close(judgement.end)
         return response
 
     def forget(self, error: BaseException | None) -> None:
@@ -132,8 +131,8 @@ class _Guarded:
             return
         g.pop("caller", None)
         judgement = self._judgement()
-        if judgement is not None and judgement.occasion is not None:
-            judgement.occasion.end()
+        if judgement is not None:
+            judgement.end()
 
     def _judgement(self) -> Judgement | None:
         return self.guard.judgement_of(_request(self.guard))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from callerid.caller import Caller, CallerAuth, CallerUser, Occasion
+from callerid.caller import Caller, CallerAuth, CallerUser
 from callerid.errors import ConfigurationError, Refused
 from callerid.guard import Guard, Judgement, Request
 from callerid.keys.waiting import Signal, call_later, within
@@ -22,6 +22,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
+_CALLER, _NOBODY = CallerAuth(authenticated=True), (CallerUser(None), CallerAuth(authenticated=False))
+
 # What a regular expression reads as more than text. Starlette before 0.40 takes `root_path` off as one.
 _PATTERN = re.compile(r"[\\^$*+?{}\[\]|()]")
 
@@ -30,13 +32,15 @@ def asgi_request(scope: Scope) -> Request:
     """What a Guard has to know of an HTTP or WebSocket scope. A WebSocket handshake is a GET."""
     handshake = scope["type"] == "websocket"
     method = "GET" if handshake else scope["method"]
-    path, other_path = _routing_paths(scope["path"], scope.get("root_path", ""))
+    path, other_path, root_path = scope["path"], None, scope.get("root_path")
+    if root_path:
+        path, other_path = _routing_paths(path, root_path)
     return Request(method, path, scope.get("raw_path"), scope["headers"], scope, other_path, handshake)
 
 
 def _routing_paths(path: str, root_path: str) -> tuple[str, str | None]:
     """The path that a router matches, without `root_path`; and how another router is known to read it, if differently."""
-    if root_path in ("", "/") or not path.startswith("/"):
+    if root_path == "/" or not path.startswith("/"):
         return path, None
     if _PATTERN.search(root_path):
         return "", None  # refused as ambiguous
@@ -52,9 +56,13 @@ def _routing_paths(path: str, root_path: str) -> tuple[str, str | None]:
 def hand_over(scope: Scope, caller: Caller | None) -> None:
     """Put the caller where applications look, instead of one that a Guard around this one has put there."""
     scope["callerid.caller"] = caller
-    scope.setdefault("state", {})["caller"] = caller
-    if isinstance(scope.get("user"), CallerUser) or not scope.keys() & {"user", "auth"}:
-        scope["user"], scope["auth"] = CallerUser(caller), CallerAuth(caller)
+    state = scope.get("state")
+    if state is None:
+        scope["state"] = {"caller": caller}
+    else:
+        state["caller"] = caller
+    if ("user" not in scope and "auth" not in scope) or isinstance(scope.get("user"), CallerUser):
+        scope["user"], scope["auth"] = (CallerUser(caller), _CALLER) if caller is not None else _NOBODY
 
 
 class CallerMiddleware:
@@ -78,34 +86,35 @@ class CallerMiddleware:
     # Written `async def`: uvicorn takes an object whose __call__ is not for an ASGI 2 application.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "lifespan":
-            self.guard.prefetch()
-            await self.app(scope, receive, send)
-            return
         if kind not in ("http", "websocket"):
-            raise ConfigurationError(f"ASGI scope type {kind!r} cannot be judged; route it around callerid on purpose")
+            await self._other(kind, scope, receive, send)
+            return
         try:
-            judgement = await self.guard.ajudge(asgi_request(scope))
+            request = asgi_request(scope)
+            found = self.guard.decide(request)
+            judgement = found if isinstance(found, Judgement) else await self.guard.asettle(request, *found)
         except Refused as refused:
             await (_refuse_http if kind == "http" else _refuse_websocket)(refused, scope, receive, send)
             return
-        occasion = judgement.occasion = Occasion(judgement.caller)
         hand_over(scope, judgement.caller)
+        judgement.begin()
         try:
-            if kind == "websocket":
+            if kind == "websocket" and self._close_websockets:
                 await self._websocket(judgement, scope, receive, send)
-            elif judgement.verified is None or judgement.is_private:
+            elif judgement.may_be_private:
                 await self.app(scope, receive, _keeping_private(judgement, send))
             else:
                 await self.app(scope, receive, send)
         finally:
-            occasion.end()
+            judgement.end()
+
+    async def _other(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if kind != "lifespan":
+            raise ConfigurationError(f"ASGI scope type {kind!r} cannot be judged; route it around callerid on purpose")
+        self.guard.prefetch()
+        await self.app(scope, receive, send)
 
     async def _websocket(self, judgement: Judgement, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._close_websockets:
-            await self.app(scope, receive, send)
-            return
-
         def seconds_left() -> float:
             caller = judgement.caller  # on a public route only a handler may have found it
             return math.inf if caller is None else self.guard.seconds_left(caller)

@@ -18,7 +18,6 @@ __all__ = [
     "IAP",
     "IAP_HEADER",
     "Bearer",
-    "Credentials",
     "Header",
     "HeaderPairs",
     "default_headers",
@@ -86,59 +85,52 @@ def default_headers(issuers: Iterable[str]) -> tuple[Header, ...]:
     return (Header(IAP_HEADER),) * (IAP in names) + DEFAULT_HEADERS * (names != {IAP})
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The header that decides, and its one value, not looked into yet."""
-
-    header: Header
-    value: str
-
-    def __repr__(self) -> str:
-        return f"<Credentials in {self.header.name}>"
-
-
 class Bearer:
     """Finds the deciding header among a request's headers, and the token in it."""
 
     def __init__(self, headers: Iterable[str | Header] = DEFAULT_HEADERS) -> None:
         self.headers: tuple[Header, ...] = tuple(map(_header, as_list("headers", headers)))
-        self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
-        self._lengths = frozenset(map(len, self._ranks))
-        if not self.headers or len(self._ranks) != len(self.headers):
+        by_text = {header.key: rank for rank, header in enumerate(self.headers)}
+        self._ranks: dict[str | bytes, int] = {}
+        for name, rank in by_text.items():
+            self._ranks[name] = self._ranks[name.encode()] = rank
+        self._lengths = frozenset(map(len, by_text))
+        if not self.headers or len(by_text) != len(self.headers):
             raise ConfigurationError("headers: name at least one header, and each only once")
 
-    def credentials(self, headers: HeaderPairs) -> Credentials | None:
-        """The deciding header's value, or `None` where none of the headers is present.
+    def deciding(self, headers: HeaderPairs) -> tuple[Header, bytes] | None:
+        """The header that decides and its value, not looked into yet, or `None` where none of the headers is present.
 
         Raises:
-            BadRequest: `malformed_credentials` where the deciding header is there twice or its value is not ASCII.
+            BadRequest: `malformed_credentials` where the deciding header is there twice.
         """
-        best = len(self.headers)
-        found: list[str | bytes] = []
+        ranks, lengths = self._ranks, self._lengths
+        best, sent, twice = len(self.headers), None, False
         for name, value in headers:
-            if len(name) not in self._lengths:
-                continue
-            rank = self._ranks.get(header_text(name).lower(), len(self.headers))
-            if rank < best:
-                best, found = rank, [value]
-            elif rank == best and found:
-                found.append(value)
-        if not found:
+            if len(name) in lengths:  # few other names are as long
+                rank = ranks.get(name)
+                if rank is None:  # in another case, or another header's
+                    rank = ranks.get(header_text(name).lower(), len(self.headers))
+                if rank < best:
+                    best, sent, twice = rank, value, False
+                elif rank == best:
+                    twice = sent is not None
+        if sent is None:
             return None
-        header = self.headers[best]
-        value = header_text(found[0])
-        if len(found) > 1 or not value.isascii():
-            raise _malformed(header, "it is there more than once, or not ASCII")
-        return Credentials(header, value.strip(" \t"))  # RFC 9110 §5.5: no part of the value
+        if twice:
+            raise _malformed(self.headers[best], "it is there more than once")
+        return self.headers[best], sent if isinstance(sent, bytes) else sent.encode("utf-8", "surrogatepass")
 
     @staticmethod
-    def token(credentials: Credentials) -> str | None:
+    def token(header: Header, sent: bytes) -> str | None:
         """The bearer token; `None` where `Authorization` holds another scheme, which is no credentials for us.
 
         Raises:
             BadRequest: `malformed_credentials` for everything that is not `scheme 1*SP b64token`.
         """
-        header, value = credentials.header, credentials.value
+        if not sent.isascii():
+            raise _malformed(header, "it is not ASCII")
+        value = sent.decode().strip(" \t")  # RFC 9110 §5.5: no part of the value
         if header.scheme is not None:
             scheme, _, value = value.partition(" ")
             if scheme.lower() != header.scheme.lower():

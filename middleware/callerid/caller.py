@@ -20,7 +20,8 @@ class Claims(Mapping[str, Any]):
     _members: Mapping[str, Any]
 
     def __init__(self, members: Mapping[str, Any]) -> None:
-        frozen = {name: _freeze(value) for name, value in members.items()}
+        flat = _IMMUTABLE.issuperset(map(type, members.values()))
+        frozen = dict(members) if flat else {name: _freeze(value) for name, value in members.items()}
         object.__setattr__(self, "_members", MappingProxyType(frozen))
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -52,6 +53,9 @@ class Claims(Mapping[str, Any]):
         return {name: _thaw(value) for name, value in self._members.items()}
 
 
+_IMMUTABLE = frozenset({str, int, float, bool, type(None)})
+
+
 def _freeze(value: Any) -> Any:
     if isinstance(value, Mapping):
         return Claims(value)
@@ -68,7 +72,7 @@ def _thaw(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Caller:
     """A verified caller.
 
@@ -104,11 +108,15 @@ class Caller:
 class CallerUser:
     """A caller (or nobody) in the shape that Starlette's `request.user` and Django REST framework's `request.user` have."""
 
-    __slots__ = ("caller",)
+    __slots__ = ("_caller",)
     is_active = True
 
     def __init__(self, caller: Caller | None) -> None:
-        self.caller: Caller | None = caller
+        self._caller = caller
+
+    @property
+    def caller(self) -> Caller | None:
+        return self._caller
 
     @property
     def is_authenticated(self) -> bool:
@@ -143,10 +151,14 @@ class CallerUser:
 class CallerAuth:
     """What Starlette's `@requires` looks at: the scope "authenticated" for a caller, none for nobody."""
 
-    __slots__ = ("scopes",)
+    __slots__ = ("_authenticated",)
 
-    def __init__(self, caller: Caller | None) -> None:
-        self.scopes: list[str] = [] if caller is None else ["authenticated"]
+    def __init__(self, *, authenticated: bool) -> None:
+        self._authenticated = authenticated
+
+    @property
+    def scopes(self) -> list[str]:
+        return ["authenticated"] if self._authenticated else []  # a new one, for many requests share this
 
 
 class Occasion:
@@ -155,21 +167,23 @@ class Occasion:
     A context variable alone would not do: tasks and threads copy the context, and a copy cannot be reset from here.
     """
 
-    __slots__ = ("_before", "caller", "over")
+    caller: Caller | None = None
+    over = False
+    _around: "Occasion | None" = None
 
-    def __init__(self, caller: Caller | None) -> None:
-        self.caller: Caller | None = caller
-        self.over: bool = False
-        before = _current.get()
-        self._before = None if before is None or before.over else before  # or those that ended elsewhere would add up
+    def begin(self) -> None:
+        """Be what `current_caller` looks at from here on."""
+        around = _current.get()
+        if around is not None and not around.over:  # or those that ended elsewhere would add up
+            self._around = around
         _current.set(self)
 
     def end(self) -> None:
         """Forget the caller; give the context back to the request around this one, if there is one."""
         self.caller = None
         self.over = True
-        if _current.get() is self:
-            _current.set(self._before)
+        if self._around is not None and _current.get() is self:
+            _current.set(self._around)
 
 
 _current: ContextVar[Occasion | None] = ContextVar("callerid.occasion", default=None)

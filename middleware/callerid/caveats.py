@@ -75,21 +75,21 @@ def _about_issuer(issuer: Issuer) -> Iterator[str]:
 
 
 def _dead_members(members: Members, name: str, issuers: Sequence[Issuer]) -> Iterator[str]:
-    for account in (issuer.issuer for issuer in issuers if normal_address(issuer.issuer) in members.accounts):
+    for account in (issuer.issuer for issuer in issuers if normal_address(issuer.issuer) in members.of_kind("serviceAccount")):
         yield (
             f"{name}: serviceAccount:{account} is for Google's tokens only; those that the account signs itself are "
             f"principal:{account}/{account}"
         )
     if any(issuer.has_google_email_authority for issuer in issuers):
         return
-    if members.accounts or members.account_domains:
+    if members.of_kind("serviceAccount") or members.of_kind("project"):
         yield f"{name}: serviceAccount: members can match nobody, since no issuer is an authority for them"
     if any(issuer.vouches_for_people for issuer in issuers):
         return
-    if members.domains:
+    if members.of_kind("domain"):
         yield f"{name}: domain: members can match nobody, since no issuer is an authority for them"
     vouched = {domain for issuer in issuers for domain in issuer.email_domains}
-    dead = sorted(address for address in members.users if address.partition("@")[2] not in vouched)
+    dead = sorted(address for address in members.of_kind("user") if address.partition("@")[2] not in vouched)
     if dead:
         yield f"{name}: user:{dead[0]} can match nobody, since no issuer vouches for that domain (Issuer(email_domains=…))"
 

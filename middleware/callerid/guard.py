@@ -8,12 +8,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, Self, cast
 
 from callerid import settings
+from callerid.address import normal_address
 from callerid.bearer import (
-    AUTHORIZATION,
     DEFAULT_HEADERS,
     IAP_HEADER,
     Bearer,
@@ -41,15 +42,17 @@ from callerid.verifier import LEEWAY, Verifier
 __all__ = ["Guard", "GuardStatus", "Judgement", "Request", "Rule"]
 
 WARM_UP = 30.0  # seconds
+USUAL_PATHS, USUAL_PATH = 1024, 256  # how many are remembered, and how long they are at most
 
-_JUDGEMENTS = "callerid.judgements"
+_JUDGEMENT = "callerid.judgement"
 _UNVOUCHED = (
     ", which has the address; but Google does not host it (no hd claim), so it may outlive the job: name the subject {}, as "
     "principal:, or set consumer_accounts=True"
 )
 
 
-class Request(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Request:
     """What a Guard has to know of a request, whatever framework it came through.
 
     `path` is the path that the router behind will match, decoded; `raw_path` the path as it was sent, if the server tells;
@@ -82,22 +85,43 @@ class Rule(NamedTuple):
     members: Members
 
 
-@dataclass(slots=True, eq=False)
-class Judgement:
+class Judgement(Occasion):
     """What a Guard found out about a request that it let pass: on a public route nothing, unless a handler asked."""
 
-    is_public: bool
-    verified: Verified | None
-    occasion: Occasion | None = None
+    is_public = True
+    verified: Verified | None = None
 
-    @property
-    def caller(self) -> Caller | None:
-        return None if self.verified is None else self.verified.caller
+    def __init__(self, guard: "Guard", verified: Verified | None, before: "Judgement | None") -> None:
+        self.guard = guard
+        self.before = before  # another Guard's, or this one's of a moment ago
+        if verified is not None:
+            self.is_public, self.verified, self.caller = False, verified, verified.caller
 
     @property
     def is_private(self) -> bool:
         """Whether a shared cache could hand this caller's answer to another: only `Authorization` keeps it from that."""
-        return self.verified is not None and (self.verified.header or AUTHORIZATION).key != AUTHORIZATION.key
+        return self.verified is not None and self.verified.is_private
+
+    @property
+    def may_be_private(self) -> bool:
+        """Whether that is so, or a handler's check may yet find that it is."""
+        return self.guard.asked_by_handlers if self.verified is None else self.verified.is_private
+
+    def end(self) -> None:
+        super().end()
+        self.verified = None
+
+
+@dataclass(slots=True, eq=False)
+class Unexamined:
+    """A token that nobody has looked into, and what it came in."""
+
+    token: str
+    header: Header
+    sent: bytes
+
+    def __repr__(self) -> str:
+        return f"<an unexamined token in {self.header.name}>"
 
 
 class Guard:
@@ -180,7 +204,10 @@ class Guard:
         self._rules = [self.rule(f"routes: {route}", route.callers) for route in self._routes.routes]
         if trust_cloud_run_iam:
             _check_cloud_run(self, environ)
+        self._has_routes = bool(self._routes)
+        self._usual_rule = lru_cache(USUAL_PATHS)(self._find_rule)  # of these and the routes alone, so it stays the same
         self._prefetch_is_due = False
+        self.asked_by_handlers: bool = False  # who calls on a public route
         self._log = RefusalLog(private_service=trust_cloud_run_iam)
         options = {
             "trust_cloud_run_iam": trust_cloud_run_iam,
@@ -241,7 +268,7 @@ class Guard:
     @property
     def has_routes(self) -> bool:
         """Whether paths matter."""
-        return bool(self._routes)
+        return self._has_routes
 
     def prefetch(self) -> None:
         """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails.
@@ -294,33 +321,56 @@ class Guard:
         Raises:
             Refused: when it may not pass.
         """
-        try:
-            rule = self._rule(request)
-            verified = None if rule.members.everyone else self.admit(rule, self.identify(request))
-        except Refused as refused:
-            raise self.told(refused, request) from None
-        return self._judged(request, verified)
+        found = self.decide(request)
+        return found if isinstance(found, Judgement) else self.settle(request, *found)
 
     async def ajudge(self, request: Request) -> Judgement:
         """The same for a task."""
+        found = self.decide(request)
+        return found if isinstance(found, Judgement) else await self.asettle(request, *found)
+
+    def decide(self, request: Request) -> Judgement | tuple[Rule, Unexamined]:
+        """The judgement, where nothing may have to be waited for: on a public route, and for a token that is remembered. Else
+        the rule and the token, for `settle` or `asettle`. Raises `Refused`.
+        """
+        if self._prefetch_is_due:
+            self.prefetch()
         try:
-            rule = self._rule(request)
-            verified = None if rule.members.everyone else self.admit(rule, await self.aidentify(request))
+            rule = self._rule(request) if self._has_routes else self.callers
+            if rule.members.everyone:
+                return self._passed(request, None)
+            found = self._found(request)
+            return self._passed(request, self.admit(rule, found)) if isinstance(found, Verified) else (rule, found)
         except Refused as refused:
             raise self.told(refused, request) from None
-        return self._judged(request, verified)
+
+    def settle(self, request: Request, rule: Rule, found: Unexamined) -> Judgement:
+        """Decide about a token that nobody has looked into. Raises `Refused`."""
+        try:
+            verified = self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
+            return self._passed(request, self.admit(rule, verified))
+        except Refused as refused:
+            raise self.told(refused, request) from None
+
+    async def asettle(self, request: Request, rule: Rule, found: Unexamined) -> Judgement:
+        """The same for a task."""
+        try:
+            verified = self._vouched(request, await self.verifier.aexamine(found.token, found.header, found.sent))
+            return self._passed(request, self.admit(rule, verified))
+        except Refused as refused:
+            raise self.told(refused, request) from None
 
     @staticmethod
-    def occasions_of(request: Request) -> Iterator[Occasion]:
-        """What `current_caller()` looks at during this request: one for each Guard whose middleware the request came through."""
-        for judgement in request.state.get(_JUDGEMENTS, {}).values():
-            if judgement.occasion is not None:
-                yield judgement.occasion
+    def judgements_of(request: Request) -> Iterator[Judgement]:
+        """What each Guard has found about this request, the last one first."""
+        judgement: Judgement | None = request.state.get(_JUDGEMENT)
+        while judgement is not None:
+            yield judgement
+            judgement = judgement.before
 
     def judgement_of(self, request: Request) -> Judgement | None:
         """What this very Guard has found about this request; another Guard's word does not count."""
-        judgements: dict[Guard, Judgement] = request.state.get(_JUDGEMENTS, {})
-        return judgements.get(self)
+        return next((judgement for judgement in self.judgements_of(request) if judgement.guard is self), None)
 
     def rule(self, name: str, callers: Iterable[str]) -> Rule:
         """An allowlist in this Guard's words.
@@ -332,23 +382,33 @@ class Guard:
 
     def identify(self, request: Request) -> Verified:
         """Whose token the request bears, whatever its route. Raises `Refused`."""
-        token, header = self._token(request)
-        return self._vouched(request, self.verifier.recall(token, header) or self.verifier.examine(token, header))
+        found = self._found(request)
+        return (
+            found
+            if isinstance(found, Verified)
+            else self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
+        )
 
     async def aidentify(self, request: Request) -> Verified:
         """The same for a task."""
-        token, header = self._token(request)
-        return self._vouched(request, self.verifier.recall(token, header) or await self.verifier.aexamine(token, header))
+        found = self._found(request)
+        return (
+            found
+            if isinstance(found, Verified)
+            else self._vouched(request, await self.verifier.aexamine(found.token, found.header, found.sent))
+        )
 
     def admit(self, rule: Rule, verified: Verified) -> Verified:
         """Let a verified caller pass that the rule admits. Raises `Forbidden`."""
         caller = verified.caller
-        if not rule.members.admit(caller):
-            reason = "email_not_verified" if rule.members.would_admit_verified(caller) else "caller_not_allowed"
-            hint = _UNVOUCHED.format(shown(caller.subject)) if rule.members.names(caller) else ""
-            raise refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}{hint}")
-        self._ask_further(caller)
-        self.verifier.remember(verified)
+        if verified.names is None:
+            verified.names = self._reader.names_of(caller)
+        if not rule.members.admit(caller, verified.names):
+            raise self._not_admitted(rule, caller)
+        if self._refuse_unless is not None:
+            self._ask_further(self._refuse_unless, caller)
+        if not verified.remembered:
+            self.verifier.remember(verified)
         return verified
 
     def told(self, refused: Refused, request: Request) -> Refused:
@@ -363,22 +423,23 @@ class Guard:
         """For how many seconds from now this caller's token is still good."""
         return caller.expires_at + self._leeway - self._clock()
 
-    def _judged(self, request: Request, verified: Verified | None) -> Judgement:
-        judgement = Judgement(is_public=verified is None, verified=verified)
-        request.state.setdefault(_JUDGEMENTS, {})[self] = judgement
+    def _passed(self, request: Request, verified: Verified | None) -> Judgement:
+        state = request.state
+        judgement = state[_JUDGEMENT] = Judgement(self, verified, state.get(_JUDGEMENT))
         return judgement
 
     def _rule(self, request: Request) -> Rule:
-        if self._prefetch_is_due:
-            self.prefetch()
-        if self._routes:
-            check_path(request.path, request.raw_path)
-            index = self._routes.match(request.method, request.path)
-            if request.other_path is not None and index != self._routes.match(request.method, request.other_path):
-                raise refusal("ambiguous_path", "routers differ on where root_path ends, and so does the rule")
-            if index is not None:
-                return self._rules[index]
-        return self.callers
+        method, path, raw_path, other_path = request.method, request.path, request.raw_path, request.other_path
+        if len(path) > USUAL_PATH or len(raw_path or "") > USUAL_PATH or other_path is not None:
+            return self._find_rule(method, path, raw_path, other_path)
+        return self._usual_rule(method, path, raw_path)
+
+    def _find_rule(self, method: str, path: str, raw_path: bytes | str | None, other_path: str | None = None) -> Rule:
+        check_path(path, raw_path)
+        index = self._routes.match(method, path)
+        if other_path is not None and index != self._routes.match(method, other_path):
+            raise refusal("ambiguous_path", "routers differ on where root_path ends, and so does the rule")
+        return self.callers if index is None else self._rules[index]
 
     def _vouched(self, request: Request, verified: Verified) -> Verified:
         """Beside IAP's header Cloud Run has checked the token of IAP's own account, and not this one."""
@@ -387,24 +448,33 @@ class Guard:
             raise refusal("signature_removed", f"beside {IAP_HEADER}, so Cloud Run has not checked this token")
         return verified
 
-    def _token(self, request: Request) -> tuple[str, Header]:
-        credentials = self.bearer.credentials(request.headers)
-        token = None if credentials is None else self.bearer.token(credentials)
-        if credentials is None:
+    def _found(self, request: Request) -> Verified | Unexamined:
+        """Whose token the request bears, if that is remembered, or else the token."""
+        deciding = self.bearer.deciding(request.headers)
+        if deciding is None:
             raise refusal("missing_credentials", f"there is no {' and no '.join(each.name for each in self.bearer.headers)} header")
-        if token is None:
-            raise refusal("missing_credentials", f"{credentials.header.name} is there with another scheme")
-        if credentials.header.cookie_borne and self._cross_site.refuses(
-            request.method, request.headers, handshake=request.is_handshake
-        ):
-            raise refusal("cross_site", f"{credentials.header.name} is a cookie's doing, and another site's page sent this request")
-        return token, credentials.header
+        header, sent = deciding
+        found = self.verifier.recall(sent, header) or self._taken(header, sent)
+        if header.cookie_borne and self._cross_site.refuses(request.method, request.headers, handshake=request.is_handshake):
+            raise refusal("cross_site", f"{header.name} is a cookie's doing, and another site's page sent this request")
+        return found
 
-    def _ask_further(self, caller: Caller) -> None:
-        if self._refuse_unless is None:
-            return
+    def _taken(self, header: Header, sent: bytes) -> Unexamined:
+        token = self.bearer.token(header, sent)
+        if token is None:
+            raise refusal("missing_credentials", f"{header.name} is there with another scheme")
+        return Unexamined(token, header, sent)
+
+    def _not_admitted(self, rule: Rule, caller: Caller) -> Refused:
+        verified = self._reader.names_if_verified(caller)
+        reason = "caller_not_allowed" if rule.members.names.isdisjoint(verified) else "email_not_verified"
+        is_listed = ("user", normal_address(caller.email)) in rule.members.names  # and nobody vouches for the address
+        hint = _UNVOUCHED.format(shown(caller.subject)) if is_listed else ""
+        return refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}{hint}")
+
+    def _ask_further(self, refuse_unless: Callable[[Caller], object], caller: Caller) -> None:
         try:
-            granted = self._refuse_unless(caller)
+            granted = refuse_unless(caller)
         except Refused:
             raise
         except Exception as error:  # noqa: BLE001  (the application's own; what it cannot tell, it does not grant)

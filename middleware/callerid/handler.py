@@ -29,6 +29,7 @@ class HandlerCheck:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerGuard(Guard(…))")
         self.guard = guard
+        guard.asked_by_handlers = True
         self._optional = optional
         self._rule = None if callers is None else guard.rule("a handler's callers", callers)
         if self._rule is not None and self._rule.members.everyone:
@@ -57,8 +58,8 @@ class HandlerCheck:
         if rule is not None:
             self.guard.admit(rule, verified)
         judgement.verified = verified
-        for occasion in self.guard.occasions_of(request):
-            occasion.caller = verified.caller  # the handler's caller, wherever the code behind it looks
+        for every in self.guard.judgements_of(request):
+            every.caller = verified.caller  # the handler's caller, wherever the code behind it looks
         return verified.caller
 
     def _excuse(self, refused: Refused, request: Request) -> None:

@@ -1,7 +1,7 @@
-"""Who may call: the members of an allowlist, in IAM's words, read once at start and looked up in sets."""
+"""Who may call: the members of an allowlist, in IAM's words, read once at start; and the names that a caller has in them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -18,6 +18,7 @@ ALL_USERS = "allUsers"
 ALL_AUTHENTICATED_USERS = "allAuthenticatedUsers"
 MOST_GROUPS = 32  # within each other
 _KINDS = ("serviceAccount", "user", "domain", "principal", "group")
+_ANYBODY = (ALL_AUTHENTICATED_USERS,)
 _PROJECT_SUFFIX = ".iam.gserviceaccount.com"
 
 # Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
@@ -32,65 +33,45 @@ _GOOGLE_PROJECTS = re.compile(
 
 def member_name(issuer: Issuer, subject: str, email: str | None) -> str:
     """The member that names this caller and nobody else."""
-    address = normal_address(email)
-    if address is not None and not is_service_account(address):
+    address = None if email is None else normal_address(email)
+    if address is None:
+        return f"principal:{issuer.issuer}/{subject}"
+    if not is_service_account(address):
         return f"user:{address}"
-    if address is not None and issuer.has_google_email_authority:
-        return f"serviceAccount:{address}"
-    return f"principal:{issuer.issuer}/{subject}"
+    return f"serviceAccount:{address}" if issuer.has_google_email_authority else f"principal:{issuer.issuer}/{subject}"
+
+
+Name = tuple[str, ...]  # a kind, and what that kind compares
 
 
 @dataclass(slots=True, eq=False)
 class Members:
-    """One allowlist. Every question to it is a look-up in a set, however long it is."""
+    """One allowlist. Whom it admits is one look-up in a set, however long it is.
 
-    reader: "MemberReader" = field(repr=False)
+    `words` are those that were written, `names` what they mean: each caller has a few names, and one of them has to be here.
+    """
+
     words: set[str] = field(default_factory=set)
+    names: set[Name] = field(default_factory=set)
     everyone: bool = False
-    all_authenticated: bool = False
-    accounts: set[str] = field(default_factory=set)
-    account_domains: set[str] = field(default_factory=set)
-    users: set[str] = field(default_factory=set)
-    domains: set[str] = field(default_factory=set)
-    principals: set[tuple[str, str]] = field(default_factory=set)
     principal_prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def admit(self, caller: Caller) -> bool:
-        """Whether this verified caller is one of the members."""
-        return (
-            self.everyone
-            or self.all_authenticated
-            or (caller.issuer, caller.subject) in self.principals
-            or self._admits_by_prefix(caller.issuer, caller.subject)
-            or self._admit_address(caller, caller.email)
-        )
+    def admit(self, caller: Caller, names: Set[Name]) -> bool:
+        """Whether this verified caller, who has these names, is one of the members."""
+        return self.everyone or not self.names.isdisjoint(names) or self._admits_by_prefix(caller.issuer, caller.subject)
 
-    def would_admit_verified(self, caller: Caller) -> bool:
-        """Whether the only thing amiss is that the caller's address is not verified."""
-        issuer = self.reader.issuers[caller.issuer]
-        return caller.email is None and self._admit_address(caller, issuer.claimed_email(caller.claims))
+    @property
+    def all_authenticated(self) -> bool:
+        """Whether every caller is one of them."""
+        return _ANYBODY in self.names
 
-    def names(self, caller: Caller) -> bool:
-        """Whether the caller's address is listed: of one who is not admitted it says that nobody vouches for the address."""
-        return normal_address(caller.email) in self.users
+    def of_kind(self, kind: str) -> set[str]:
+        """What the members of a kind compare: addresses for `serviceAccount` and `user`, domains for `project` and `domain`."""
+        return {name[1] for name in self.names if name[0] == kind}
 
     def _admits_by_prefix(self, issuer: str, subject: str) -> bool:
         prefixes = self.principal_prefixes.get(issuer, ())
         return any(subject.startswith(prefix) and len(subject) > len(prefix) for prefix in prefixes)
-
-    def _admit_address(self, caller: Caller, email: str | None) -> bool:
-        address = normal_address(email)
-        if address is None:
-            return False
-        issuer = self.reader.issuers[caller.issuer]
-        if is_service_account(address):
-            return issuer.has_google_email_authority and (address in self.accounts or domain_of(address) in self.account_domains)
-        hosted = issuer.hosted_domain(caller.claims)
-        if hosted is not None and hosted in self.domains:
-            return True
-        # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
-        vouched = hosted is not None or domain_of(address) == "gmail.com" or self.reader.consumer_accounts
-        return address in self.users and (vouched or {GOOGLE, GOOGLE_ALIAS}.isdisjoint(issuer.spellings))
 
 
 class MemberReader:
@@ -116,13 +97,40 @@ class MemberReader:
             _check_group_name("groups", name)
             self.read(f"groups: {name}", [f"group:{name}"])
 
+    def names_of(self, caller: Caller) -> frozenset[Name]:
+        """Every name that an allowlist could admit this verified caller by. It holds for as long as the token does."""
+        return frozenset({_ANYBODY, ("principal", caller.issuer, caller.subject), *self._address_names(caller, caller.email)})
+
+    def names_if_verified(self, caller: Caller) -> frozenset[Name]:
+        """The further names that the caller would have if the token said that its address is verified."""
+        issuer = self.issuers[caller.issuer]
+        return frozenset(() if caller.email is not None else self._address_names(caller, issuer.claimed_email(caller.claims)))
+
+    def _address_names(self, caller: Caller, email: str | None) -> Iterator[Name]:
+        address = normal_address(email)
+        if address is None:
+            return
+        issuer = self.issuers[caller.issuer]
+        if is_service_account(address):
+            if issuer.has_google_email_authority:
+                yield ("serviceAccount", address)
+                yield ("project", domain_of(address))
+            return
+        hosted = issuer.hosted_domain(caller.claims)
+        if hosted is not None:
+            yield ("domain", hosted)
+        # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
+        vouched = hosted is not None or domain_of(address) == "gmail.com" or self.consumer_accounts
+        if vouched or {GOOGLE, GOOGLE_ALIAS}.isdisjoint(issuer.spellings):
+            yield ("user", address)
+
     def read(self, where: str, words: Iterable[str]) -> Members:
         """The allowlist of these words; `where` names the field in an error.
 
         Raises:
             ConfigurationError: for an empty list, or a word that is no member.
         """
-        members = Members(self)
+        members = Members()
         for word in as_list(where, words):
             self._add(members, where, word, ())
         if not members.words:
@@ -139,7 +147,7 @@ class MemberReader:
                 raise ConfigurationError(f"{where}: {ALL_USERS} cannot be in a group; write it where the group is used")
             members.everyone = True
         elif word == ALL_AUTHENTICATED_USERS:
-            members.all_authenticated = True
+            members.names.add(_ANYBODY)
         else:
             kind, _, value = word.partition(":")
             if kind == "group":
@@ -148,7 +156,7 @@ class MemberReader:
             elif kind == "principal":
                 self._add_principal(members, where, value)
             elif kind == "domain":
-                members.domains.add(_domain(where, value))
+                members.names.add(("domain", _domain(where, value)))
             else:
                 _add_address(members, where, kind, value)
 
@@ -182,7 +190,7 @@ class MemberReader:
         if "*" in prefix or (prefix != subject and prefix and prefix[-1] not in ":/"):
             raise ConfigurationError(f"{where}: principal:{value}: one * is allowed, at the end, after ':' or '/'")
         if prefix == subject:
-            members.principals.add((issuer.issuer, subject))
+            members.names.add(("principal", issuer.issuer, subject))
         else:
             before = members.principal_prefixes.get(issuer.issuer, ())
             members.principal_prefixes[issuer.issuer] = (*before, prefix)
@@ -212,7 +220,7 @@ def _checked_word(where: str, word: object) -> str:
 
 def _add_address(members: Members, where: str, kind: str, value: str) -> None:
     if kind == "serviceAccount" and value.startswith("*@"):
-        members.account_domains.add(_project_domain(where, value))
+        members.names.add(("project", _project_domain(where, value)))
         return
     address = normal_address(value)
     if address is None or "*" in value or any(character.isspace() for character in value):
@@ -225,7 +233,7 @@ def _add_address(members: Members, where: str, kind: str, value: str) -> None:
         )
     if other != kind:
         raise ConfigurationError(f"{where}: {kind}:{value} can match nobody; did you mean {other}:{value}?")
-    (members.accounts if kind == "serviceAccount" else members.users).add(address)
+    members.names.add((kind, address))
 
 
 def _project_domain(where: str, value: str) -> str:

@@ -2,36 +2,50 @@
 
 import sys
 import threading
+from collections import OrderedDict
+from collections.abc import Set
 from dataclasses import dataclass, field
+from typing import TypedDict
 
-from cachetools import LRUCache
-
-from callerid.bearer import Header
+from callerid.bearer import AUTHORIZATION, Header
 from callerid.caller import Caller, Claims
 from callerid.forks import PerProcess
 from callerid.keys import KeySet
 from callerid.keys.material import Key
+from callerid.members import Name
 
-__all__ = ["TokenMemory", "Verified", "size_of"]
+__all__ = ["MemoryStatus", "TokenMemory", "Verified", "size_of"]
 
 
 @dataclass(slots=True, eq=False)
 class Verified:
-    """A verified token: its caller, and what has to hold for it to be believed again."""
+    """A verified token: its caller, and what has to hold for it to be believed again.
+
+    `sent` is what bore it, whole: the header's value, or the token alone. `names` are those that its Guard knows the caller by.
+    """
 
     caller: Caller
-    token: str = field(repr=False)
+    sent: str | bytes = field(repr=False)
     header: Header | None
     valid_from: float
     valid_until: float
     keys: KeySet = field(repr=False)
     key: Key | None
+    names: Set[Name] | None = field(default=None, repr=False)
     remembered: bool = False
+    is_private: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_private = self.header is not None and self.header.key != AUTHORIZATION.key
 
     def holds(self, header: Header | None, now: float) -> bool:
         """Whether it is still good at this time, in this header, and its very key is still in use."""
-        in_time = self.valid_from <= now < self.valid_until
-        return in_time and header == self.header and self.key is not None and self.keys.holds(self.key)
+        return (
+            self.valid_from <= now < self.valid_until
+            and (header is self.header or header == self.header)
+            and self.key is not None
+            and self.keys.holds(self.key)
+        )
 
 
 def size_of(value: object) -> int:
@@ -42,36 +56,86 @@ def size_of(value: object) -> int:
     return sys.getsizeof(value) + inside
 
 
+class MemoryStatus(TypedDict):
+    """What is remembered now, and what look-ups have found since the start of the process (threads may lose a count).
+
+    `bytes` is an estimate. `hits` were verified before and still hold; `misses` are not there; `lapsed` are there and do not
+    hold any more; `evicted` had to make room.
+    """
+
+    entries: int
+    bytes: int
+    hits: int
+    misses: int
+    lapsed: int
+    evicted: int
+
+
 class TokenMemory:
     """The last used verified tokens, bounded in number and in bytes. Safe for threads.
 
-    The key is the whole token: a part of it, or a hash that somebody can collide, has let others in (CVE-2026-35030). What is
-    remembered is who calls, never what they may.
+    The key is the whole of what was sent: a part of it, or a hash that somebody can collide, has let others in (CVE-2026-35030).
+    What is remembered is who calls, never what they may.
     """
 
     def __init__(self, *, entries: int, size: int) -> None:
-        self._least = size // max(entries, 1)  # each entry weighs at least this, so one bound is both
-        self._size = self._least * entries
-        self._remembered: LRUCache[str, tuple[int, Verified]] = LRUCache(self._size, getsizeof=lambda entry: entry[0])
+        self._most, self._size, self._bytes = entries, size, 0
+        self._remembered: OrderedDict[str | bytes, tuple[Verified, int]] = OrderedDict()  # the last used last
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
+        self._hits = self._misses = self._lapsed = self._evicted = 0
 
     def __len__(self) -> int:
         return len(self._remembered)
 
-    def get(self, token: str) -> Verified | None:
-        """What is remembered of a token; whether it still holds is for `Verified.holds` to say."""
-        with self._lock():
-            entry = self._remembered.get(token)
-        return None if entry is None else entry[1]
+    def recall(self, sent: str | bytes, header: Header | None, now: float) -> Verified | None:
+        """What is remembered of what came in this header, if it still holds at this time. It takes no lock."""
+        entry = self._remembered.get(sent)
+        if entry is None:
+            self._misses += 1
+            return None
+        verified = entry[0]
+        if not verified.holds(header, now):
+            self._lapsed += 1
+            self.discard(sent)
+            return None
+        try:  # noqa: SIM105  (`suppress` takes longer than the look-up)
+            self._remembered.move_to_end(sent)
+        except KeyError:
+            pass  # another thread has forgotten it meanwhile; it is as good as it was
+        self._hits += 1
+        return verified
 
     def put(self, verified: Verified) -> None:
         """Remember a token, forgetting those unused for longest. One without a key is never remembered."""
-        weight = max(self._least, 2 * len(verified.token) + 1024 + size_of(verified.caller.claims))
-        if verified.key is not None and weight <= self._size:
-            with self._lock():
-                self._remembered[verified.token] = (weight, verified)
+        if verified.key is None or not self._most:
+            return
+        weight = 2 * len(verified.sent) + 1024 + size_of(verified.caller.claims)
+        if weight > self._size:
+            return
+        with self._lock():
+            self._forget(verified.sent)
+            self._remembered[verified.sent] = (verified, weight)
+            self._bytes += weight
+            while self._bytes > self._size or len(self._remembered) > self._most:
+                self._forget(next(iter(self._remembered)))
+                self._evicted += 1
 
-    def discard(self, token: str) -> None:
+    def discard(self, sent: str | bytes) -> None:
         """Forget a token."""
         with self._lock():
-            self._remembered.pop(token, None)
+            self._forget(sent)
+
+    def _forget(self, sent: str | bytes) -> None:
+        _, weight = self._remembered.pop(sent, (None, 0))
+        self._bytes -= weight
+
+    def status(self) -> "MemoryStatus":
+        """How it is used."""
+        return MemoryStatus(
+            entries=len(self),
+            bytes=self._bytes,
+            hits=self._hits,
+            misses=self._misses,
+            lapsed=self._lapsed,
+            evicted=self._evicted,
+        )

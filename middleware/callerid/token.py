@@ -1,10 +1,10 @@
 """A compact JWS (RFC 7515) taken apart, strictly. Nothing here is trusted yet: the result is called unverified."""
 
-import base64
 import binascii
 import json
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from callerid.errors import Refused, refusal
@@ -14,12 +14,20 @@ __all__ = ["MAX_DEPTH", "MAX_TOKEN_BYTES", "REMOVED_SIGNATURE", "UnverifiedToken
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_KID_LENGTH = 256
 MAX_DEPTH = 32
+USUAL_HEADER_BYTES = 512
 
 # Cloud Run puts this where the signature was (Cloud Run documentation, "Identity token signature redacted by Google").
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
+_REMOVED_SIGNATURE = REMOVED_SIGNATURE.encode()
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_PADDING = (b"", b"", b"==", b"=")  # for the length modulo 4
+_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")  # the last characters whose unused bits are zero
+_BLANKS = " \t\n\r"  # RFC 8259 §2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class UnverifiedToken:
     """A well-formed token that nobody has verified."""
 
@@ -28,8 +36,17 @@ class UnverifiedToken:
     typ: str | None
     claims: dict[str, Any] = field(repr=False)
     signing_input: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    signature_removed: bool
+    encoded_signature: bytes = field(repr=False)
+
+    @property
+    def signature(self) -> bytes:
+        """Decoded where it is needed, which most of what is refused never comes to."""
+        return _decode(self.encoded_signature)
+
+    @property
+    def signature_removed(self) -> bool:
+        """Whether Cloud Run's mark stands in its place."""
+        return self.encoded_signature == _REMOVED_SIGNATURE
 
 
 def parse_token(token: str) -> UnverifiedToken:
@@ -41,21 +58,15 @@ def parse_token(token: str) -> UnverifiedToken:
     """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES:
         raise _malformed(f"longer than {MAX_TOKEN_BYTES} bytes, or no text")
-    if not token.isascii() or token.count(".") != 2:  # counted before it is split: CVE-2025-30204
+    whole = token.encode() if token.isascii() else b""
+    segments = whole.split(b".", 3)  # no further, however many there are: CVE-2025-30204
+    if len(segments) != 3:
         raise _malformed("not three segments of ASCII text")
-    signing_input, _, signature = token.rpartition(".")
-    header, _, payload = signing_input.partition(".")
-    members = _json_object(_decode(header))
-    alg, kid = _read_header(members)
-    return UnverifiedToken(
-        alg=alg,
-        kid=kid,
-        typ=_read_typ(members),
-        claims=_json_object(_decode(payload)),
-        signing_input=signing_input.encode(),
-        signature=_decode(signature),
-        signature_removed=signature == REMOVED_SIGNATURE,
-    )
+    header, payload, signature = segments
+    alg, kid, typ = _usual_header(header) if len(header) <= USUAL_HEADER_BYTES else _read_header(header)
+    claims = _json_object(_decode(payload))
+    _check_encoding(signature)
+    return UnverifiedToken(alg, kid, typ, claims, whole[: -len(signature) - 1], signature)
 
 
 def is_kid(value: object) -> bool:
@@ -72,8 +83,9 @@ def media_type(typ: str) -> str:
     return typ.lower().removeprefix("application/")
 
 
-def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
-    """`alg` and `kid`. A key or the place of one (`jwk`, `jku`, `x5c`, `x5u`) is never used: RFC 8725 §3.10."""
+def _read_header(segment: bytes) -> tuple[str, str | None, str | None]:
+    """`alg`, `kid` and `typ`. A key or the place of one (`jwk`, `jku`, `x5c`, `x5u`) is never used: RFC 8725 §3.10."""
+    header = _json_object(_decode(segment))
     if "crit" in header or "b64" in header:
         raise _malformed("crit or b64 in the header: this token asks for an extension that is not supported")
     kid = header.get("kid")
@@ -82,24 +94,24 @@ def _read_header(header: dict[str, Any]) -> tuple[str, str | None]:
     alg = header.get("alg")
     if not isinstance(alg, str):
         raise refusal("algorithm_not_allowed", "alg is missing or no string")
-    return alg, kid
-
-
-def _read_typ(header: dict[str, Any]) -> str | None:
     if "typ" in header and not isinstance(header["typ"], str):
         raise _malformed("typ is no string")
-    return media_type(header["typ"]) if "typ" in header else None  # which is not the same as an empty one
+    return alg, kid, media_type(header["typ"]) if "typ" in header else None  # none is not the same as an empty one
 
 
-def _decode(segment: str) -> bytes:
+_usual_header = lru_cache(maxsize=64)(_read_header)  # it is the same in all tokens of one key
+
+
+def _check_encoding(segment: bytes) -> None:
     """Unpadded base64url (RFC 7515 §2). Exactly one spelling of the bytes is accepted, or one token would have several."""
-    try:
-        decoded = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except binascii.Error:
-        raise _malformed("a segment is not base64url") from None
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != segment.encode():
+    rest = len(segment) % 4
+    if segment.translate(None, _ALPHABET) or rest == 1 or (rest and segment[-1] not in _LAST[rest]):
         raise _malformed("a segment is not strict, unpadded base64url")
-    return decoded
+
+
+def _decode(segment: bytes) -> bytes:
+    _check_encoding(segment)
+    return binascii.a2b_base64(segment.translate(_TO_BASE64) + _PADDING[len(segment) % 4])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -126,9 +138,11 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_consta
 def _json_object(raw: bytes) -> dict[str, Any]:
     """One JSON object that every handler can echo: no duplicate names, no lone surrogates, no deep nesting."""
     try:
-        text = raw.decode()
-        value = _DECODER.decode(text)
-        if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        text = raw.decode().strip(_BLANKS)
+        value, end = _DECODER.raw_decode(text)
+        if end != len(text):
+            raise ValueError("more than one value")
+        if ("[" in text or text.rfind("{") > 0) and _depth(value) > MAX_DEPTH:
             raise ValueError("nested too deep")
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()

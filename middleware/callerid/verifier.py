@@ -5,10 +5,11 @@
 is refused before step 6, so that strangers cost no fetch.
 """
 
-import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from callerid.audience import accepted_audiences, with_other_slash
 from callerid.bearer import IAP, IAP_HEADER, Header
@@ -18,7 +19,7 @@ from callerid.issuers import Issuer
 from callerid.keys.material import Key
 from callerid.logs import shown
 from callerid.members import member_name
-from callerid.memory import TokenMemory, Verified
+from callerid.memory import MemoryStatus, TokenMemory, Verified
 from callerid.options import as_flag, as_list, as_number
 from callerid.required import RequiredClaims
 from callerid.token import UnverifiedToken, parse_token
@@ -26,6 +27,7 @@ from callerid.token import UnverifiedToken, parse_token
 __all__ = ["Verifier"]
 
 LEEWAY, MAX_LEEWAY = 30.0, 300.0  # seconds
+_MOST = sys.float_info.max
 
 _REMOVED = (
     "either Cloud Run removed this signature or someone forged this token; if the service can be invoked by allUsers it is "
@@ -34,10 +36,11 @@ _REMOVED = (
 )
 
 
-class _Checked(NamedTuple):
+@dataclass(slots=True, eq=False, repr=False)
+class _Checked:
     """A token that has passed steps 1 to 5."""
 
-    text: str
+    sent: str | bytes
     token: UnverifiedToken
     issuer: Issuer
     subject: str
@@ -104,23 +107,25 @@ class Verifier:
             Unauthenticated: for a token that does not hold; `reason` says why.
             KeysUnavailable: when the issuer's keys cannot be had.
         """
-        verified = self.recall(token, header) or self.examine(token, header)
-        self.remember(verified)
+        verified = self.recall(token, header) if isinstance(token, str) else None
+        if verified is None:
+            verified = self.examine(token, header, token)
+            self.remember(verified)
         return verified.caller
 
     async def averify(self, token: str, *, header: Header | None = None) -> Caller:
         """The same for a task; never blocks the loop. Raises as `verify`."""
-        verified = self.recall(token, header) or await self.aexamine(token, header)
-        self.remember(verified)
+        verified = self.recall(token, header) if isinstance(token, str) else None
+        if verified is None:
+            verified = await self.aexamine(token, header, token)
+            self.remember(verified)
         return verified.caller
 
-    def recall(self, token: str, header: Header | None) -> Verified | None:
-        """What is remembered of this token, if it still holds."""
-        verified = self._memory.get(token) if isinstance(token, str) else None  # what has no hash is not looked up
-        if verified is None or verified.holds(header, self._clock()):
-            return verified
-        self._memory.discard(token)
-        return None
+    def recall(self, sent: str | bytes, header: Header | None) -> Verified | None:
+        """Whose token came in this header, if that is remembered and still holds. `sent` is the header's value as bytes, or a
+        token as text: neither can be taken for the other.
+        """
+        return self._memory.recall(sent, header, self._clock())
 
     def remember(self, verified: Verified) -> None:
         """Remember a verified token, once what it is for has been granted. A stripped one is never remembered."""
@@ -128,36 +133,42 @@ class Verifier:
             verified.remembered = True
             self._memory.put(verified)
 
-    def examine(self, token: str, header: Header | None) -> Verified:
-        """All the steps, nothing remembered. Raises as `verify`."""
-        checked = self._check_without_key(token, header)
+    def examine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
+        """All the steps, nothing remembered. `sent` is what `recall` will know it by. Raises as `verify`."""
+        checked = self._check_without_key(token, header, sent)
         if checked.token.signature_removed:
             return self._identify(checked, header, None, "cloud_run_iam")
         key = checked.issuer.key_set.find(checked.token.kid, checked.token.alg)
         return self._check_signature(checked, header, key)
 
-    async def aexamine(self, token: str, header: Header | None) -> Verified:
+    async def aexamine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
         """The same for a task."""
-        checked = self._check_without_key(token, header)
+        checked = self._check_without_key(token, header, sent)
         if checked.token.signature_removed:
             return self._identify(checked, header, None, "cloud_run_iam")
         key = await checked.issuer.key_set.afind(checked.token.kid, checked.token.alg)
         return self._check_signature(checked, header, key)
 
-    def _check_without_key(self, text: str, header: Header | None) -> _Checked:
+    def memory_status(self) -> MemoryStatus:
+        """How the memory of verified tokens is used."""
+        return self._memory.status()
+
+    def _check_without_key(self, text: str, header: Header | None, sent: str | bytes) -> _Checked:
         token = parse_token(text)  # 1, 2, 3
         if token.alg not in self._algorithms:
             raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}")
         issuer = self._issuer_of(token, header)
-        checked = self._check_claims(text, token, issuer)  # 4
+        checked = self._check_claims(token, issuer, sent)  # 4
         if token.signature_removed and not self._trust_cloud_run_iam:  # 5
             raise refusal("signature_removed", _REMOVED)
-        if not token.signature:
+        if not token.encoded_signature:
             raise refusal("signature_invalid", "the signature is empty")
         return checked
 
     def _issuer_of(self, token: UnverifiedToken, header: Header | None) -> Issuer:
-        unverified_issuer = _required(token.claims, "iss", str)
+        unverified_issuer = token.claims.get("iss")
+        if not isinstance(unverified_issuer, str):
+            raise _invalid("iss") if "iss" in token.claims else _missing("iss")
         issuer = self._by_spelling.get(unverified_issuer)
         if issuer is None:
             known = ", ".join(self._by_spelling)
@@ -177,17 +188,16 @@ class Verifier:
         bound_to = self._bound.get(issuer)
         return header.issuers is None if bound_to is None else header in bound_to
 
-    def _check_claims(self, text: str, token: UnverifiedToken, issuer: Issuer) -> _Checked:
-        claims = token.claims
-        unverified_audiences = _audience_values(claims)
-        expires_at = _time(claims, "exp")
-        issued_at = _time(claims, "iat")
-        not_before = _time(claims, "nbf") if "nbf" in claims else issued_at
+    def _check_claims(self, token: UnverifiedToken, issuer: Issuer, sent: str | bytes) -> _Checked:
+        claims, accepted = token.claims, self._audiences[issuer]
+        unverified = _audience_values(claims)
+        expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
+        not_before = max(issued_at, _time(claims, "nbf")) if "nbf" in claims else issued_at
         subject = issuer.subject_of(claims)
-        audience = next((value for value in unverified_audiences if value in self._audiences[issuer]), None)
-        if audience is None:
-            raise refusal("audience_mismatch", _mismatch(unverified_audiences, self._audiences[issuer]))
-        checked = _Checked(text, token, issuer, subject, audience, issued_at, expires_at, max(issued_at, not_before))
+        audience = unverified if isinstance(unverified, str) else next(filter(accepted.__contains__, unverified), None)
+        if audience not in accepted:
+            raise refusal("audience_mismatch", _mismatch([unverified] if isinstance(unverified, str) else unverified, accepted))
+        checked = _Checked(sent, token, issuer, subject, audience, issued_at, expires_at, not_before)
         self._check_times(checked)
         issuer.required.check(claims)
         self._required.check(claims)
@@ -211,7 +221,8 @@ class Verifier:
     def _identify(self, checked: _Checked, header: Header | None, key: Key | None, verified_by: VerifiedBy) -> Verified:
         claims, issuer = checked.token.claims, checked.issuer
         email = issuer.verified_email(claims)  # 8
-        caller = Caller(
+        caller = Caller.__new__(Caller)  # past `__init__`, which in a frozen dataclass takes longer than all steps but two
+        caller.__dict__.update(
             issuer=issuer.issuer,
             subject=checked.subject,
             audience=checked.audience,
@@ -223,15 +234,11 @@ class Verifier:
             member=member_name(issuer, checked.subject, email),
         )
         valid_from, valid_until = checked.not_before - self._leeway, checked.expires_at + self._leeway
-        return Verified(caller, checked.text, header, valid_from, valid_until, issuer.key_set, key)
+        return Verified(caller, checked.sent, header, valid_from, valid_until, issuer.key_set, key)
 
 
-def _required(claims: Mapping[str, Any], name: str, kind: type) -> Any:
-    if name not in claims:
-        raise refusal("claim_missing", f"{name} is missing")
-    if not isinstance(claims[name], kind):
-        raise _invalid(name)
-    return claims[name]
+def _missing(name: str) -> Refused:
+    return refusal("claim_missing", f"{name} is missing")
 
 
 def _invalid(name: str) -> Refused:
@@ -240,22 +247,19 @@ def _invalid(name: str) -> Refused:
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
     """A NumericDate (RFC 7519 §2): seconds since the epoch."""
-    value = _required(claims, name, int | float)  # type: ignore[arg-type]
-    try:
-        number = float(value)
-    except OverflowError:
-        raise _invalid(name) from None
-    if isinstance(value, bool) or not math.isfinite(number):
+    value = claims.get(name)
+    if type(value) is not int and type(value) is not float:  # a boolean is an int
+        raise _invalid(name) if name in claims else _missing(name)
+    if not -_MOST <= value <= _MOST:  # nor is NaN
         raise _invalid(name)
-    return number
+    return float(value)
 
 
-def _audience_values(claims: Mapping[str, Any]) -> list[str]:
-    value = _required(claims, "aud", object)
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, str) for item in values):
-        raise _invalid("aud")
-    return values
+def _audience_values(claims: Mapping[str, Any]) -> str | list[str]:
+    value = claims.get("aud")
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        return value
+    raise _invalid("aud") if "aud" in claims else _missing("aud")
 
 
 def _mismatch(unverified: list[str], configured: frozenset[str]) -> str:

@@ -57,14 +57,14 @@ class CallerMiddleware:
             judgement = self.guard.judge(wsgi_request(self.guard, environ))
         except Refused as refused:
             return _refuse(refused, environ, start_response)
-        occasion = judgement.occasion = Occasion(judgement.caller)
+        judgement.begin()
         environ["callerid.caller"] = judgement.caller
-        if judgement.verified is None or judgement.is_private:
+        if judgement.may_be_private:
             start_response = _keeping_private(judgement, start_response)
         try:
-            return _Response(self.app(environ, start_response), occasion)
+            return _Response(self.app(environ, start_response), judgement)
         except BaseException:
-            occasion.end()
+            judgement.end()
             raise
 
 

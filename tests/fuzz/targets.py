@@ -172,8 +172,8 @@ def _outcome(reader: Bearer, pairs: HeaderPairs) -> str:
 
 
 def _token_of(reader: Bearer, pairs: HeaderPairs) -> str | None:
-    credentials = reader.credentials(pairs)
-    return None if credentials is None else reader.token(credentials)
+    deciding = reader.deciding(pairs)
+    return None if deciding is None else reader.token(*deciding)
 
 
 def _values(pairs: list[tuple[bytes, bytes]], header: Header) -> list[bytes]:

@@ -250,7 +250,7 @@ def test_a_removed_key_is_gone_and_the_remembered_tokens_with_it(file: Path, clo
         new = issuer.token(LOGIN, AUDIENCE)
         write(file, json.dumps(issuer.jwks()).encode())
         verifier = Verifier([Issuer(issuer.issuer, keys=FileKeys(file, parse_jwks, clock=clock))], audience=AUDIENCE, clock=clock)
-        remembered = verifier.examine(old, None)
+        remembered = verifier.examine(old, None, old)
         verifier.remember(remembered)
         assert verifier.recall(old, None) is remembered
         issuer.published.remove(withdrawn)

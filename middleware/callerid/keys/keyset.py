@@ -18,9 +18,11 @@ class KeyList:
     """The usable keys of one document. `skipped` says why the others were left out."""
 
     def __init__(self, keys: Iterable[Key], skipped: Iterable[str] = ()) -> None:
-        self._by_kid: dict[str | None, dict[Key, None]] = {}
+        self._by_kid: dict[str | None, list[Key]] = {}
         for key in keys:
-            self._by_kid.setdefault(key.kid, {})[key] = None
+            same_id = self._by_kid.setdefault(key.kid, [])
+            if key not in same_id:
+                same_id.append(key)
         self.skipped: tuple[str, ...] = tuple(skipped)
 
     def __contains__(self, key: Key) -> bool:
@@ -44,9 +46,11 @@ class KeyList:
         Raises:
             Unauthenticated: `unknown_key`, or `algorithm_not_allowed` where that key is not for this algorithm.
         """
-        candidates = list(self if kid is None else self._by_kid.get(kid, ()))
+        candidates = list(self) if kid is None else self._by_kid.get(kid, [])
+        if len(candidates) == 1 and alg in candidates[0].algorithms:
+            return candidates[0]
         fitting = [key for key in candidates if alg in key.algorithms]
-        if fitting and all(key.material == fitting[0].material for key in fitting):  # one key may be listed twice
+        if len({key.material for key in fitting}) == 1:  # one key may be listed twice
             return fitting[0]
         if kid is not None and candidates and not fitting:
             raise refusal("algorithm_not_allowed", "the key with this kid is for another algorithm")

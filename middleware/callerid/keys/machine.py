@@ -54,7 +54,8 @@ class KeyMachine:
         self._stale_if_error = stale_if_error
         self._uniform = uniform
         self.keys: KeyList | None = None
-        self._fetched_at = self._refresh_at = self._fresh_until = self._usable_until = -math.inf
+        self.refresh_at: float = -math.inf  # before that only an unknown kid makes a fetch due
+        self._fetched_at = self._fresh_until = self._usable_until = -math.inf
         self.begun: int = 0
         self._in_flight = False
         self._running = 0  # those that were given up included
@@ -71,7 +72,7 @@ class KeyMachine:
 
     def overdue(self, now: float) -> bool:
         """Whether the endpoint fails, and newer keys should have been here by now; while a fetch runs, that has yet to be seen."""
-        return self.problem is not None and now >= self._refresh_at and not self._in_flight
+        return self.problem is not None and now >= self.refresh_at and not self._in_flight
 
     def outlook(self, now: float) -> str:
         """What an outage means for requests."""
@@ -105,7 +106,7 @@ class KeyMachine:
         if number != self.begun:
             return
         self.keys, self._fetched_at = keys, self._began_at
-        self._refresh_at = self._began_at + lifetime * (REFRESH_AT - self._uniform(0, JITTER))
+        self.refresh_at = self._began_at + lifetime * (REFRESH_AT - self._uniform(0, JITTER))
         self._fresh_until = self._began_at + lifetime
         self._usable_until = self._fresh_until + self._stale_if_error
         self._sought = OrderedDict((kid, None) for kid in self._sought if not keys.knows(kid))
@@ -125,7 +126,7 @@ class KeyMachine:
 
     def outdated(self) -> None:
         """There are other keys to be had."""
-        self._refresh_at = -math.inf
+        self.refresh_at = -math.inf
 
     def abandoned(self) -> None:
         """The process forked: the fetch that ran is the parent's, and so is what it took from the budget."""
@@ -172,7 +173,7 @@ class KeyMachine:
 
     @property
     def _scheduled(self) -> float:
-        return max(self._refresh_at, self._retry_at)
+        return max(self.refresh_at, self._retry_at)
 
     def _back_off(self, most: float) -> float:
         return min(most, FIRST_BACK_OFF * 2.0 ** min(self._failures - 1, 16)) if self._failures else 0.0

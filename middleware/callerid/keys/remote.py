@@ -75,6 +75,8 @@ class RemoteKeys:
 
     def find(self, kid: str | None, alg: str) -> Key:
         """The key for a token; may block this thread while a fetch decides. Raises as `KeyMachine.look_up`."""
+        if (keys := self._at_hand(kid)) is not None:
+            return keys.select(kid, alg)
         arrival = self._machine.arrival(self._clock())
         while not isinstance(found := self._look_up(kid, alg, THREAD_PATIENCE, arrival), Key):
             found.ended.wait(found.seconds)
@@ -82,6 +84,8 @@ class RemoteKeys:
 
     async def afind(self, kid: str | None, alg: str) -> Key:
         """The key for a token; may suspend this task while a fetch decides. Raises as `KeyMachine.look_up`."""
+        if (keys := self._at_hand(kid)) is not None:
+            return keys.select(kid, alg)
         arrival = self._machine.arrival(self._clock())
         while not isinstance(found := self._look_up(kid, alg, ASYNC_PATIENCE, arrival), Key):
             await found.ended.wait_async(found.seconds)
@@ -89,11 +93,8 @@ class RemoteKeys:
 
     def holds(self, key: Key) -> bool:
         """Whether this very key, id and material, may verify now."""
-        machine = self._machine
-        now = self._clock()
-        if machine.due() <= now:
-            self.refresh()
-        return machine.keys is not None and machine.usable(now) and key in machine.keys
+        keys = self._at_hand(None)
+        return keys is not None and key in keys
 
     @property
     def ready(self) -> bool:
@@ -141,17 +142,22 @@ class RemoteKeys:
             return partial(self._run, number)
         return self._warning() if self._machine.overdue(self._clock()) else None
 
-    def _look_up(self, kid: str | None, alg: str, patience: float, arrival: Arrival) -> Key | _Wait:
-        now = self._clock()
+    def _at_hand(self, kid: str | None) -> KeyList | None:
+        """The keys that may verify now, if they know this id. Takes no lock, and has what is due done in the background."""
         machine = self._machine
-        keys = machine.keys
-        if keys is not None and machine.usable(now) and keys.knows(kid):
+        now, keys = self._clock(), machine.keys
+        if now >= machine.refresh_at:
             if machine.due() <= now:
                 self.refresh()
-            return keys.select(kid, alg)
+            if not machine.usable(now):
+                return None
+        return keys if keys is not None and keys.knows(kid) else None
+
+    def _look_up(self, kid: str | None, alg: str, patience: float, arrival: Arrival) -> Key | _Wait:
+        now = self._clock()
         try:
             with self._lock():
-                answer = machine.look_up(kid, alg, now, patience, arrival)
+                answer = self._machine.look_up(kid, alg, now, patience, arrival)
                 return answer if isinstance(answer, Key) else self._wait(answer.time - now)
         finally:
             if not background().wake(self) and (number := self._begin()) is not None:
