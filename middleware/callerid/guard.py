@@ -347,16 +347,14 @@ class Guard:
     def settle(self, request: Request, rule: Rule, found: Unexamined) -> Judgement:
         """Decide about a token that nobody has looked into. Raises `Refused`."""
         try:
-            verified = self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
-            return self._passed(request, self.admit(rule, verified))
+            return self._passed(request, self.admit(rule, self._examined(request, found)))
         except Refused as refused:
             raise self.told(refused, request) from None
 
     async def asettle(self, request: Request, rule: Rule, found: Unexamined) -> Judgement:
         """The same for a task."""
         try:
-            verified = self._vouched(request, await self.verifier.aexamine(found.token, found.header, found.sent))
-            return self._passed(request, self.admit(rule, verified))
+            return self._passed(request, self.admit(rule, await self._aexamined(request, found)))
         except Refused as refused:
             raise self.told(refused, request) from None
 
@@ -383,20 +381,12 @@ class Guard:
     def identify(self, request: Request) -> Verified:
         """Whose token the request bears, whatever its route. Raises `Refused`."""
         found = self._found(request)
-        return (
-            found
-            if isinstance(found, Verified)
-            else self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
-        )
+        return found if isinstance(found, Verified) else self._examined(request, found)
 
     async def aidentify(self, request: Request) -> Verified:
         """The same for a task."""
         found = self._found(request)
-        return (
-            found
-            if isinstance(found, Verified)
-            else self._vouched(request, await self.verifier.aexamine(found.token, found.header, found.sent))
-        )
+        return found if isinstance(found, Verified) else await self._aexamined(request, found)
 
     def admit(self, rule: Rule, verified: Verified) -> Verified:
         """Let a verified caller pass that the rule admits. Raises `Forbidden`."""
@@ -440,6 +430,12 @@ class Guard:
         if other_path is not None and index != self._routes.match(method, other_path):
             raise refusal("ambiguous_path", "routers differ on where root_path ends, and so does the rule")
         return self.callers if index is None else self._rules[index]
+
+    def _examined(self, request: Request, found: Unexamined) -> Verified:
+        return self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
+
+    async def _aexamined(self, request: Request, found: Unexamined) -> Verified:
+        return self._vouched(request, await self.verifier.aexamine(found.token, found.header, found.sent))
 
     def _vouched(self, request: Request, verified: Verified) -> Verified:
         """Beside IAP's header Cloud Run has checked the token of IAP's own account, and not this one."""
