@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from callerid import Guard, Issuer, Verifier
-from callerid.keys.fetch import Fetcher, FetchError, lifetime_of
+from callerid.keys.fetch import Fetcher, FetchError
+from callerid.keys.lifetime import lifetime_of
 from callerid.token import parse_token
 from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer, reason
 

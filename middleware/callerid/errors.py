@@ -36,11 +36,10 @@ class CallerIDError(Exception):
 
 
 # A token, a PEM or a JWK that somebody gave for something else: whole, or cut, or as `repr` writes it.
-_SECRET = re.compile(
+_NOT_FOR_LOGS = (
     r"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY.*?(?:END [A-Z ]*PRIVATE KEY-----|$)"
-    r"""|(?<=["'])(?:d|p|q|dp|dq|qi|k)\\*["']\s*:\s*\\*["'][\w-]*""",
-    re.ASCII | re.DOTALL,
+    r"""|(?<=["'])(?:d|p|q|dp|dq|qi|k)\\*["']\s*:\s*\\*["'][\w-]*"""
 )
 
 
@@ -51,7 +50,7 @@ class ConfigurationError(CallerIDError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_SECRET.sub("(a secret)", message))
+        super().__init__(re.sub(_NOT_FOR_LOGS, "(a secret)", message, flags=re.ASCII | re.DOTALL))
 
 
 class NoRequestError(CallerIDError):

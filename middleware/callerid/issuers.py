@@ -11,12 +11,10 @@ from urllib.parse import urlsplit
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.errors import ConfigurationError, refusal
 from callerid.keys import KeySet
-from callerid.keys.discovery import Discovery
-from callerid.keys.fetch import MAX_LIFETIME, MIN_LIFETIME, Fetcher, lifetime_of
 from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pem_map
+from callerid.keys.lifetime import MAX_LIFETIME, MIN_LIFETIME, lifetime_of
 from callerid.keys.local import FileKeys, StaticKeys
 from callerid.keys.material import ALGORITHMS
-from callerid.keys.remote import RemoteKeys
 from callerid.options import PathLike, as_flag, as_number, as_path, as_texts
 from callerid.required import RequiredClaims
 from callerid.token import media_type
@@ -184,14 +182,19 @@ class Issuer:
         return self._open_remote(parse)
 
     def _open_remote(self, parse: Callable[[bytes], KeyList]) -> KeySet:
+        # An HTTP client takes longer to import than all the rest. Here, before there is a thread that fetches: a fork during an
+        # import in that thread hangs the child.
+        from callerid.keys import discovery, fetch, remote  # noqa: PLC0415
+
         endpoint: dict[str, Any] = {"ca_file": self.ca_file, "bearer_token_file": self.bearer_token_file}
         keys: dict[str, Any] = {"stale_if_error": self.stale_if_error, "source": f"keys of {self.issuer}"}
         if self.discovery_uri is None:
-            return RemoteKeys(Fetcher(self.jwks_uri or self.pem_uri or "", **endpoint), parse, self._lifetime, **keys)
-        discovery = Discovery(
+            fetcher = fetch.Fetcher(self.jwks_uri or self.pem_uri or "", **endpoint)
+            return remote.RemoteKeys(fetcher, parse, self._lifetime, **keys)
+        discovered = discovery.Discovery(
             self.discovery_uri, self.issuer, lifetime=self._lifetime, stale_if_error=self.stale_if_error, **endpoint
         )
-        return RemoteKeys(discovery, parse, self._lifetime, follow_up=discovery.renew, **keys)
+        return remote.RemoteKeys(discovered, parse, self._lifetime, follow_up=discovered.renew, **keys)
 
     def _lifetime(self, headers: Mapping[str, str]) -> float:
         return min(lifetime_of(headers), self.max_key_age)

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.options import as_list
+from callerid.options import as_list, closest
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS
 
 __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
@@ -22,7 +21,7 @@ _ANYBODY = (ALL_AUTHENTICATED_USERS,)
 _PROJECT_SUFFIX = ".iam.gserviceaccount.com"
 
 # Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
-_GOOGLE_PROJECTS = re.compile(
+_GOOGLE_PROJECTS = (
     r"gcp-(sa|ri)-.*|bigquery-encryption|cloud-filer|cloud-memcache-sa|cloud-ml|cloud-redis|cloud-tpu|cloudcomposer-accounts"
     r"|cloudservices|compute-system|container-analysis|container-engine-robot|containerregistry|dataflow-service-producer-prod"
     r"|dataproc-accounts|dlp-api|endpoints-portal|firebase-rules|gae-api-prod|gcf-admin-robot|gcp-gae-service|gs-project-accounts"
@@ -227,7 +226,7 @@ def _add_address(members: Members, where: str, kind: str, value: str) -> None:
         raise ConfigurationError(f"{where}: {kind}:{value}: {value!r} is no e-mail address (whole, ASCII, one @)")
     other = "serviceAccount" if is_service_account(address) else "user"
     ends_in = ".".join(domain_of(address).split(".")[-2:])
-    if other != kind == "serviceAccount" and get_close_matches(ends_in, ["gserviceaccount.com"], cutoff=0.8):
+    if other != kind == "serviceAccount" and closest(ends_in, ["gserviceaccount.com"], cutoff=0.8):
         raise ConfigurationError(
             f"{where}: {kind}:{value}: a service account's address ends in gserviceaccount.com, and this does not"
         )
@@ -241,7 +240,7 @@ def _project_domain(where: str, value: str) -> str:
     project = domain.removesuffix(_PROJECT_SUFFIX)
     if project == domain or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", project) or ".." in project:
         raise ConfigurationError(f"{where}: serviceAccount:{value}: write serviceAccount:*@PROJECT{_PROJECT_SUFFIX}")
-    if _GOOGLE_PROJECTS.fullmatch(project):
+    if re.fullmatch(_GOOGLE_PROJECTS, project):
         raise ConfigurationError(
             f"{where}: serviceAccount:{value}: {project} is Google's own project, whose agents act for anybody; name one account"
         )
@@ -266,5 +265,5 @@ def _check_group_name(where: str, name: object) -> None:
 
 def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
     folded = {candidate.lower(): candidate for candidate in candidates}
-    close = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+    close = closest(word.lower(), folded)
+    return f"; did you mean {folded[close]!r}?" if close else ""

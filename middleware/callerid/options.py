@@ -7,7 +7,7 @@ from typing import Any
 
 from callerid.errors import ConfigurationError
 
-__all__ = ["PathLike", "as_flag", "as_list", "as_number", "as_path", "as_texts"]
+__all__ = ["PathLike", "as_flag", "as_list", "as_number", "as_path", "as_texts", "closest"]
 
 PathLike = str | os.PathLike[str]
 
@@ -50,3 +50,10 @@ def as_texts(field: str, value: Any) -> tuple[str, ...]:
         if not isinstance(text, str):
             raise ConfigurationError(f"{field}: {text!r} is no text; write it in quotes")
     return texts
+
+
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word that was probably meant; `None` if none is like it."""
+    from difflib import get_close_matches  # noqa: PLC0415  (for a mistake only, and no start should take longer for it)
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)

@@ -13,11 +13,11 @@ from callerid.address import is_service_account, normal_address
 from callerid.bearer import IAP
 from callerid.errors import ConfigurationError, refusal
 from callerid.issuers import KEY_SOURCES, Issuer
-from callerid.keys.discovery import WELL_KNOWN, discovery_uri
 
 __all__ = [
     "GOOGLE",
     "GOOGLE_ALIAS",
+    "discovery_uri",
     "firebase",
     "github_actions",
     "gitlab_ci",
@@ -42,6 +42,7 @@ GITHUB = "https://token.actions.githubusercontent.com"
 GITLAB = "https://gitlab.com"
 CLUSTER, CLUSTER_API = "https://kubernetes.default.svc.cluster.local", "https://kubernetes.default.svc"
 CLUSTER_FILES = "/var/run/secrets/kubernetes.io/serviceaccount/"
+WELL_KNOWN = "/.well-known/openid-configuration"
 
 # What some profiles state, so that no option undoes what they promise.
 _ONE_NAME: dict[str, Any] = {"aliases": ()}
@@ -248,6 +249,11 @@ def oidc(issuer: str, **options: Any) -> Issuer:
     """
     discovered = {} if "discovery_uri" in options else _discovered(issuer)
     return Issuer(issuer, **(discovered | options))
+
+
+def discovery_uri(issuer: str) -> str:
+    """Where an issuer's OpenID configuration is (OpenID Connect Discovery 1.0 §4.1)."""
+    return issuer.removesuffix("/") + WELL_KNOWN
 
 
 def profile(issuer: Any, options: Mapping[str, Any]) -> Issuer:

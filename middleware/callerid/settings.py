@@ -3,16 +3,14 @@
 import dataclasses
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 from callerid.bearer import Header
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
-from callerid.options import as_list
+from callerid.options import as_list, closest
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS, profile
 from callerid.routes import Route
 from callerid.token import MAX_DEPTH
@@ -153,9 +151,8 @@ def _merged(sources: Mapping[str, Mapping[str, Any]]) -> Settings:
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     for name in environ:
         if name.startswith(_PREFIX) and name not in _KNOWN and not name.startswith(_SERVICE_LINKS):
-            known = [known.removeprefix(_PREFIX) for known in _KNOWN]
-            close = get_close_matches(name.removeprefix(_PREFIX), known, n=1)
-            hint = f"did you mean {_PREFIX}{close[0]}?" if close else f"known are {', '.join(sorted(_KNOWN))}"
+            close = closest(name.removeprefix(_PREFIX), [known.removeprefix(_PREFIX) for known in _KNOWN])
+            hint = f"did you mean {_PREFIX}{close}?" if close else f"known are {', '.join(sorted(_KNOWN))}"
             raise ConfigurationError(f"{name} is no variable of callerid's; {hint}")
 
 
@@ -194,6 +191,8 @@ def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
 
 
 def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  (most services have no such file)
+
     with naming_source(os.fspath(path)):
         try:
             with open(path, "rb") as file:
@@ -220,8 +219,8 @@ def _check_values(table: Mapping[str, Any]) -> None:
 
 def _known_word(word: str, known: Iterable[str], where: str) -> str:
     if word not in known:
-        close = get_close_matches(word, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        close = closest(word, known, cutoff=0.5)
+        hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known)}"
         raise ConfigurationError(f"{where}unknown word {word!r}; {hint}")
     return word
 

@@ -22,8 +22,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 from callerid.address import is_service_account, normal_address
 from callerid.bearer import IAP, IAP_HEADER
 from callerid.issuers import Issuer
-from callerid.keys.discovery import discovery_uri
-from callerid.profiles import GOOGLE, google, profile
+from callerid.profiles import GOOGLE, discovery_uri, google, profile
 from callerid.token import REMOVED_SIGNATURE
 
 __all__ = ["FakeIssuer"]

@@ -14,8 +14,9 @@ import pytest
 
 from callerid import Guard, Issuer, google, oidc
 from callerid.keys.background import background
-from callerid.keys.fetch import Fetcher, lifetime_of
+from callerid.keys.fetch import Fetcher
 from callerid.keys.keyset import parse_jwks
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.remote import RemoteKeys
 from tests.attacks import GOOGLE, PARTNER, asked, bearing, proves
 from tests.attacks.forge import compact, with_mac

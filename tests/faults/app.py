@@ -18,8 +18,9 @@ from callerid import Guard, Route, current_caller, google
 from callerid.asgi import CallerMiddleware, Receive, Scope, Send
 from callerid.issuers import STALE_IF_ERROR
 from callerid.keys.clock import SuspendAwareClock
-from callerid.keys.fetch import Fetcher, lifetime_of
+from callerid.keys.fetch import Fetcher
 from callerid.keys.keyset import parse_jwks
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.remote import RemoteKeys
 
 __all__ = ["app"]

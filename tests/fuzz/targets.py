@@ -31,8 +31,8 @@ from urllib3.util import parse_url
 
 from callerid import Caller, ConfigurationError, Guard, Header, Issuer, Refused, Route, google
 from callerid.bearer import Bearer, HeaderPairs
-from callerid.keys.fetch import lifetime_of
 from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pem_map
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.material import ALGORITHMS, Key, key_from_jwk
 from callerid.keys.url import checked_url
 from callerid.routes import RouteTable, check_path

@@ -4,8 +4,9 @@ import pytest
 
 from callerid import KeysUnavailable
 from callerid.keys.clock import SuspendAwareClock
-from callerid.keys.fetch import Fetcher, lifetime_of
+from callerid.keys.fetch import Fetcher
 from callerid.keys.keyset import parse_jwks
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.remote import RemoteKeys
 from tests.keys import eventually
 from tests.support import FakeIssuer

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from callerid import KeysUnavailable, oidc
-from callerid.keys.discovery import ASK_AGAIN, Discovery, discovery_uri
-from callerid.keys.fetch import DEADLINE, MAX_DOCUMENT_BYTES, FetchError, lifetime_of
+from callerid.keys.discovery import ASK_AGAIN, Discovery
+from callerid.keys.fetch import DEADLINE, FetchError
+from callerid.keys.files import MAX_DOCUMENT_BYTES
 from callerid.keys.keyset import parse_jwks
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.remote import RemoteKeys
+from callerid.profiles import discovery_uri
 from tests.keys import Endpoint, Script, answer, eventually, hang, send
 from tests.keys.test_fetch import LOOPBACK, Authority
 from tests.support import ENDPOINT_TOKEN, Clock, FakeIssuer, complains, named

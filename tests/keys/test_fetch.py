@@ -24,18 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callerid.keys.fetch import (
-    DEADLINE,
-    MAX_DOCUMENT_BYTES,
-    MAX_LIFETIME,
-    MIN_LIFETIME,
-    Fetcher,
-    FetchError,
-    _dial,
-    _Response,
-    lifetime_of,
-    reason_of,
-)
+from callerid.keys.fetch import DEADLINE, Fetcher, FetchError, _dial, _Response, reason_of
+from callerid.keys.files import MAX_DOCUMENT_BYTES
+from callerid.keys.lifetime import MAX_LIFETIME, MIN_LIFETIME, lifetime_of
 from tests.keys import Endpoint, Script, answer, eventually, hang, send
 from tests.support import ENDPOINT_TOKEN, complains, named
 

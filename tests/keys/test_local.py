@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from callerid import Issuer, Unauthenticated, Verifier
-from callerid.keys.fetch import MAX_DOCUMENT_BYTES
+from callerid.keys.files import MAX_DOCUMENT_BYTES
 from callerid.keys.keyset import parse_jwks, parse_pem_map
 from callerid.keys.local import LOOK_AGAIN, REMINDER, FileKeys, StaticKeys
 from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer, complains, named, refuses

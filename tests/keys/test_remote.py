@@ -21,8 +21,9 @@ import trio
 
 from callerid import KeysUnavailable, Unauthenticated, Verifier
 from callerid.keys.background import MOST_THREADS, background
-from callerid.keys.fetch import Fetcher, FetchError, lifetime_of
+from callerid.keys.fetch import Fetcher, FetchError
 from callerid.keys.keyset import KeyDocumentError, parse_jwks
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.material import Key
 from callerid.keys.remote import RemoteKeys
 from tests.keys import Endpoint, Gate, eventually, hang, keys_of, send
@@ -282,8 +283,9 @@ def test_status_and_ready_tell_what_is_held(rotating: FakeIssuer, clock: Clock) 
 
 PROCESS = """
     import os, sys, threading
-    from callerid.keys.fetch import Fetcher, lifetime_of
+    from callerid.keys.fetch import Fetcher
     from callerid.keys.keyset import parse_jwks
+    from callerid.keys.lifetime import lifetime_of
     from callerid.keys.remote import RemoteKeys
 
     def remote(url):

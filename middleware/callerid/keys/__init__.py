@@ -1,8 +1,8 @@
 """Key sets: where an issuer's public keys come from. The only room that does any I/O.
 
 `machine.py` decides when to fetch and who waits (pure); `remote.py` runs it, on the thread of `background.py`, for the threads and
-tasks of `waiting.py`. `fetch.py` is one GET, `url.py` where from, `discovery.py` an issuer that says where. `keyset.py` and
-`material.py` read documents and keys. `local.py` has keys that need no network.
+tasks of `waiting.py`. `fetch.py` is one GET, `url.py` where from, `lifetime.py` for how long, `discovery.py` an issuer that
+says where. `keyset.py` and `material.py` read documents and keys. `local.py` has keys that need no network.
 """
 
 from typing import Protocol, runtime_checkable

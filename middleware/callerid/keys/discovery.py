@@ -7,24 +7,18 @@ from collections.abc import Callable, Mapping
 
 from callerid.errors import ConfigurationError
 from callerid.keys.clock import SuspendAwareClock
-from callerid.keys.fetch import DEADLINE, Fetcher, FetchError, lifetime_of
+from callerid.keys.fetch import DEADLINE, Fetcher, FetchError
 from callerid.keys.keyset import KeyDocumentError, json_object, parse_jwks
+from callerid.keys.lifetime import lifetime_of
 from callerid.keys.url import origin_of
 from callerid.logs import shown
 from callerid.options import PathLike
 
-__all__ = ["WELL_KNOWN", "Discovery", "discovery_uri"]
-
-WELL_KNOWN = "/.well-known/openid-configuration"
+__all__ = ["Discovery"]
 
 ASK_AGAIN = 60.0  # seconds between two questions while the last configuration holds
 
 _logger = logging.getLogger("callerid")
-
-
-def discovery_uri(issuer: str) -> str:
-    """Where an issuer's configuration is (§4.1)."""
-    return issuer.removesuffix("/") + WELL_KNOWN
 
 
 class Discovery:

@@ -7,7 +7,6 @@ to log.
 import contextlib
 import http.client
 import io
-import re
 import socket
 import ssl
 import time
@@ -21,21 +20,17 @@ from urllib3.util import parse_url
 
 from callerid.bearer import B64TOKEN
 from callerid.errors import ConfigurationError
-from callerid.keys.files import read_file, why_unread
+from callerid.keys.files import MAX_DOCUMENT_BYTES, read_file, why_unread
 from callerid.keys.url import checked_url, hands_out_credentials, proxy_for
 from callerid.options import PathLike
 
-__all__ = ["DEADLINE", "MAX_DOCUMENT_BYTES", "MAX_LIFETIME", "MIN_LIFETIME", "FetchError", "Fetcher", "lifetime_of", "reason_of"]
+__all__ = ["DEADLINE", "FetchError", "Fetcher", "reason_of"]
 
 DEADLINE = 5.0  # seconds
-MAX_DOCUMENT_BYTES = 256 * 1024
 ADDRESS_PATIENCE = 0.25  # seconds for each address at first, where there are others (RFC 8305 §5)
 MOST_ADDRESSES = 8
 MAX_ANSWER_BYTES = 2 * MAX_DOCUMENT_BYTES  # headers, interim answers and the encoding of chunks included
 MAX_TOKEN_BYTES = 16 * 1024
-MIN_LIFETIME, DEFAULT_LIFETIME, MAX_LIFETIME = 60.0, 600.0, 24 * 3600.0  # seconds
-
-_MAX_AGE = re.compile(r'(?:^|,)\s*max-age\s*=\s*"?([0-9]+)"?\s*(?=,|$)', re.IGNORECASE)
 
 _TimeLeft = Callable[[], float]
 
@@ -126,21 +121,6 @@ class Fetcher:
         if not B64TOKEN.fullmatch(token):
             raise FetchError(f"bearer_token_file {self._bearer_token_file!r} holds no bearer token")
         return {"Authorization": f"Bearer {token}"}
-
-
-def lifetime_of(headers: Mapping[str, str]) -> float:
-    """Seconds for which a document is fresh: `max-age` less `Age` (RFC 9111 §4.2), within bounds."""
-    max_age = _MAX_AGE.search(headers.get("Cache-Control", ""))
-    if max_age is None:
-        return DEFAULT_LIFETIME
-    age = headers.get("Age", "0").strip()
-    seconds = _seconds(max_age[1]) - (_seconds(age) if age.isascii() and age.isdigit() else 0)
-    return min(max(float(seconds), MIN_LIFETIME), MAX_LIFETIME)
-
-
-def _seconds(digits: str) -> int:
-    digits = digits.lstrip("0") or "0"
-    return int(digits) if len(digits) <= 10 else 10**10
 
 
 def reason_of(error: BaseException) -> str:

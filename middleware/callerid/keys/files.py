@@ -5,7 +5,9 @@ import stat
 
 from callerid.options import PathLike
 
-__all__ = ["read_file", "why_unread"]
+__all__ = ["MAX_DOCUMENT_BYTES", "read_file", "why_unread"]
+
+MAX_DOCUMENT_BYTES = 256 * 1024  # of keys, whether they come from a file or not
 
 
 def read_file(path: PathLike, most: int) -> bytes:

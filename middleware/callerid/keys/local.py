@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from callerid.errors import ConfigurationError
 from callerid.forks import PerProcess
-from callerid.keys.fetch import MAX_DOCUMENT_BYTES
-from callerid.keys.files import read_file, why_unread
+from callerid.keys.files import MAX_DOCUMENT_BYTES, read_file, why_unread
 from callerid.keys.keyset import KeyList
 from callerid.keys.material import Key
 from callerid.keys.status import KeyStatus

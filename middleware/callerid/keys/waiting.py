@@ -1,6 +1,5 @@
 """Waiting in the three worlds: a thread, an asyncio task, a trio task."""
 
-import asyncio
 import contextlib
 import sys
 import threading
@@ -39,6 +38,8 @@ class Signal:
         if trio is not None:
             await self._wait_trio(trio, seconds)
             return
+        import asyncio  # noqa: PLC0415  (here it is loaded; a service without a loop does without)
+
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         self._on_set(lambda: _call_soon(loop.call_soon_threadsafe, event.set))
@@ -79,6 +80,8 @@ async def within(seconds: float, run: Callable[[], Awaitable[_Result]]) -> _Resu
         with trio.move_on_after(max(0.0, seconds)):
             return await run()
         return None
+    import asyncio  # noqa: PLC0415  (as above)
+
     timer = asyncio.timeout(seconds)
     try:
         async with timer:
@@ -95,6 +98,7 @@ async def call_later(seconds: float, callback: _Step, run: _Step) -> None:
     if trio is not None:
         await _call_later_trio(trio, seconds, callback, run)
         return
+    import asyncio  # noqa: PLC0415  (as above)
 
     async def timer() -> None:
         await asyncio.sleep(seconds)
