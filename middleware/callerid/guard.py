@@ -33,7 +33,7 @@ from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.logs import RefusalLog, logger, shown
 from callerid.members import ALL_USERS, MemberReader, Members
-from callerid.memory import Verified
+from callerid.memory import MemoryStatus, Verified
 from callerid.options import as_flag, as_list, as_number
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS, google
 from callerid.routes import Route, RouteTable, check_path
@@ -314,6 +314,10 @@ class Guard:
         return {
             issuer.issuer: GuardStatus(**issuer.key_set.status(), caveats=list(self._caveats)) for issuer in self.verifier.issuers
         }
+
+    def memory_status(self) -> MemoryStatus:
+        """How the memory of verified tokens is used, in plain JSON types: `remember` and `remember_bytes` bound it."""
+        return self.verifier.memory_status()
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
-from cachetools import LRUCache
-
 from callerid import Guard
 
 __all__ = ["guards", "held", "is_ours", "reachable", "sockets"]
@@ -25,7 +23,7 @@ OF_ONE_PROCESS = (
     threading.Thread,
     socket.socket,
 )
-CONTAINERS = (dict, list, tuple, set, frozenset, OrderedDict, LRUCache, CellType, FunctionType, MethodType, partial)
+CONTAINERS = (dict, list, tuple, set, frozenset, OrderedDict, CellType, FunctionType, MethodType, partial)
 
 
 def guards() -> list[Guard]:
