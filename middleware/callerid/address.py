@@ -22,5 +22,4 @@ def domain_of(address: str) -> str:
 
 def is_service_account(address: str) -> bool:
     """Whether a normal address is a Google service account's."""
-    domain = domain_of(address)
-    return domain == "gserviceaccount.com" or domain.endswith(".gserviceaccount.com")
+    return address.endswith((".gserviceaccount.com", "@gserviceaccount.com"))

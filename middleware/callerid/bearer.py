@@ -6,7 +6,7 @@ Cloud Run checks only `X-Serverless-Authorization` where both are there, and pas
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.options import as_flag, as_list, as_texts
@@ -51,11 +51,13 @@ class Header:
     scheme: str | None = "Bearer"
     issuers: tuple[str, ...] | None = None
     cookie_borne: bool = False
+    is_unknown_to_caches: bool = field(init=False, repr=False, compare=False)  # all but Authorization (RFC 9111 §3.5)
 
     def __post_init__(self) -> None:
-        for field, text in (("name", self.name), ("scheme", self.scheme)):
-            if (field, text) != ("scheme", None) and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
-                raise ConfigurationError(f"headers: {field} {text!r} is no HTTP token; write it like 'Authorization'")
+        for what, text in (("name", self.name), ("scheme", self.scheme)):
+            if (what, text) != ("scheme", None) and not (isinstance(text, str) and re.fullmatch(_TCHARS, text)):
+                raise ConfigurationError(f"headers: {what} {text!r} is no HTTP token; write it like 'Authorization'")
+        object.__setattr__(self, "is_unknown_to_caches", self.key != "authorization")
         as_flag(f"headers: {self.name}: cookie_borne", self.cookie_borne)
         if self.key == IAP_HEADER.lower():
             object.__setattr__(self, "scheme", None)

@@ -168,6 +168,7 @@ class Occasion:
     """
 
     caller: Caller | None = None
+    verified: Any = None  # what a Guard knows of the caller's token
     over = False
     _around: "Occasion | None" = None
 
@@ -180,7 +181,7 @@ class Occasion:
 
     def end(self) -> None:
         """Forget the caller; give the context back to the request around this one, if there is one."""
-        self.caller = None
+        self.caller = self.verified = None
         self.over = True
         if self._around is not None and _current.get() is self:
             _current.set(self._around)

@@ -79,37 +79,37 @@ class GuardStatus(KeyStatus):
 
 
 class Rule(NamedTuple):
-    """What decides about a request: an allowlist, and its name in the log."""
+    """What decides about a request: an allowlist, its name in the log, and whether nobody need say who they are."""
 
     name: str
     members: Members
+    is_public: bool
 
 
 class Judgement(Occasion):
-    """What a Guard found out about a request that it let pass: on a public route nothing, unless a handler asked."""
+    """What a Guard found out about a request that it let pass: on a public route nothing, unless a handler asked. It is kept in
+    the request's state, before those of other Guards.
+    """
 
+    verified: Verified | None
     is_public = True
-    verified: Verified | None = None
 
-    def __init__(self, guard: "Guard", verified: Verified | None, before: "Judgement | None") -> None:
+    def __init__(self, guard: "Guard", verified: Verified | None, state: MutableMapping[str, Any]) -> None:
         self.guard = guard
-        self.before = before  # another Guard's, or this one's of a moment ago
-        if verified is not None:
-            self.is_public, self.verified, self.caller = False, verified, verified.caller
+        self.before: Judgement | None = state.get(_JUDGEMENT)
+        state[_JUDGEMENT] = self
+        if verified is None:
+            self.may_be_private: bool = guard.asked_by_handlers
+        else:
+            self.verified, self.caller, self.is_public = verified, verified.caller, False
+            self.may_be_private = verified.is_private
 
     @property
     def is_private(self) -> bool:
-        """Whether a shared cache could hand this caller's answer to another: only `Authorization` keeps it from that."""
+        """Whether a shared cache could hand this caller's answer to another: only `Authorization` keeps it from that. It
+        `may_be` so where it is, and on a public route where a handler's check may yet find out.
+        """
         return self.verified is not None and self.verified.is_private
-
-    @property
-    def may_be_private(self) -> bool:
-        """Whether that is so, or a handler's check may yet find that it is."""
-        return self.guard.asked_by_handlers if self.verified is None else self.verified.is_private
-
-    def end(self) -> None:
-        super().end()
-        self.verified = None
 
 
 @dataclass(slots=True, eq=False)
@@ -341,24 +341,24 @@ class Guard:
             self.prefetch()
         try:
             rule = self._rule(request) if self._has_routes else self.callers
-            if rule.members.everyone:
-                return self._passed(request, None)
+            if rule.is_public:
+                return Judgement(self, None, request.state)
             found = self._found(request)
-            return self._passed(request, self.admit(rule, found)) if isinstance(found, Verified) else (rule, found)
+            return Judgement(self, self.admit(rule, found), request.state) if isinstance(found, Verified) else (rule, found)
         except Refused as refused:
             raise self.told(refused, request) from None
 
     def settle(self, request: Request, rule: Rule, found: Unexamined) -> Judgement:
         """Decide about a token that nobody has looked into. Raises `Refused`."""
         try:
-            return self._passed(request, self.admit(rule, self._examined(request, found)))
+            return Judgement(self, self.admit(rule, self._examined(request, found)), request.state)
         except Refused as refused:
             raise self.told(refused, request) from None
 
     async def asettle(self, request: Request, rule: Rule, found: Unexamined) -> Judgement:
         """The same for a task."""
         try:
-            return self._passed(request, self.admit(rule, await self._aexamined(request, found)))
+            return Judgement(self, self.admit(rule, await self._aexamined(request, found)), request.state)
         except Refused as refused:
             raise self.told(refused, request) from None
 
@@ -380,7 +380,8 @@ class Guard:
         Raises:
             ConfigurationError: for an empty list, or a word that is no member.
         """
-        return Rule(name, self._reader.read(name, callers))
+        members = self._reader.read(name, callers)
+        return Rule(name, members, members.everyone)
 
     def identify(self, request: Request) -> Verified:
         """Whose token the request bears, whatever its route. Raises `Refused`."""
@@ -397,7 +398,7 @@ class Guard:
         caller = verified.caller
         if verified.names is None:
             verified.names = self._reader.names_of(caller)
-        if not rule.members.admit(caller, verified.names):
+        if rule.members.names.isdisjoint(verified.names) and not rule.members.admit_by_prefix(caller.issuer, caller.subject):
             raise self._not_admitted(rule, caller)
         if self._refuse_unless is not None:
             self._ask_further(self._refuse_unless, caller)
@@ -416,11 +417,6 @@ class Guard:
     def seconds_left(self, caller: Caller) -> float:
         """For how many seconds from now this caller's token is still good."""
         return caller.expires_at + self._leeway - self._clock()
-
-    def _passed(self, request: Request, verified: Verified | None) -> Judgement:
-        state = request.state
-        judgement = state[_JUDGEMENT] = Judgement(self, verified, state.get(_JUDGEMENT))
-        return judgement
 
     def _rule(self, request: Request) -> Rule:
         method, path, raw_path, other_path = request.method, request.path, request.raw_path, request.other_path

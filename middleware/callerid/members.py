@@ -1,7 +1,7 @@
 """Who may call: the members of an allowlist, in IAM's words, read once at start; and the names that a caller has in them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from callerid.address import domain_of, is_service_account, normal_address
@@ -17,7 +17,7 @@ ALL_USERS = "allUsers"
 ALL_AUTHENTICATED_USERS = "allAuthenticatedUsers"
 MOST_GROUPS = 32  # within each other
 _KINDS = ("serviceAccount", "user", "domain", "principal", "group")
-_ANYBODY = (ALL_AUTHENTICATED_USERS,)
+_EVERYBODY, _ANYBODY = (ALL_USERS,), (ALL_AUTHENTICATED_USERS,)
 _PROJECT_SUFFIX = ".iam.gserviceaccount.com"
 
 # Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
@@ -52,12 +52,12 @@ class Members:
 
     words: set[str] = field(default_factory=set)
     names: set[Name] = field(default_factory=set)
-    everyone: bool = False
     principal_prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def admit(self, caller: Caller, names: Set[Name]) -> bool:
-        """Whether this verified caller, who has these names, is one of the members."""
-        return self.everyone or not self.names.isdisjoint(names) or self._admits_by_prefix(caller.issuer, caller.subject)
+    @property
+    def everyone(self) -> bool:
+        """Whether nobody need say who they are."""
+        return _EVERYBODY in self.names
 
     @property
     def all_authenticated(self) -> bool:
@@ -68,7 +68,8 @@ class Members:
         """What the members of a kind compare: addresses for `serviceAccount` and `user`, domains for `project` and `domain`."""
         return {name[1] for name in self.names if name[0] == kind}
 
-    def _admits_by_prefix(self, issuer: str, subject: str) -> bool:
+    def admit_by_prefix(self, issuer: str, subject: str) -> bool:
+        """Whether a `principal:` with a final `*` is for this subject."""
         prefixes = self.principal_prefixes.get(issuer, ())
         return any(subject.startswith(prefix) and len(subject) > len(prefix) for prefix in prefixes)
 
@@ -98,7 +99,9 @@ class MemberReader:
 
     def names_of(self, caller: Caller) -> frozenset[Name]:
         """Every name that an allowlist could admit this verified caller by. It holds for as long as the token does."""
-        return frozenset({_ANYBODY, ("principal", caller.issuer, caller.subject), *self._address_names(caller, caller.email)})
+        return frozenset(
+            {_EVERYBODY, _ANYBODY, ("principal", caller.issuer, caller.subject), *self._address_names(caller, caller.email)}
+        )
 
     def names_if_verified(self, caller: Caller) -> frozenset[Name]:
         """The further names that the caller would have if the token said that its address is verified."""
@@ -144,7 +147,7 @@ class MemberReader:
         if word == ALL_USERS:
             if path:
                 raise ConfigurationError(f"{where}: {ALL_USERS} cannot be in a group; write it where the group is used")
-            members.everyone = True
+            members.names.add(_EVERYBODY)
         elif word == ALL_AUTHENTICATED_USERS:
             members.names.add(_ANYBODY)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from callerid.bearer import AUTHORIZATION, Header
+from callerid.bearer import Header
 from callerid.caller import Caller, Claims
 from callerid.forks import PerProcess
 from callerid.keys import KeySet
@@ -33,10 +33,11 @@ class Verified:
     key: Key | None
     names: Set[Name] | None = field(default=None, repr=False)
     remembered: bool = False
-    is_private: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.is_private = self.header is not None and self.header.key != AUTHORIZATION.key
+    @property
+    def is_private(self) -> bool:
+        """Whether it came in a header that shared caches do not know."""
+        return self.header is not None and self.header.is_unknown_to_caches
 
     def holds(self, header: Header | None, now: float) -> bool:
         """Whether it is still good at this time, in this header, and its very key is still in use."""
@@ -51,9 +52,12 @@ class Verified:
 def size_of(value: object) -> int:
     """The bytes that a frozen claim takes, about: a token of small objects takes thirty times its length."""
     if isinstance(value, Claims):
-        return 320 + sum(100 + size_of(name) + size_of(inner) for name, inner in value.items())
-    inside = sum(map(size_of, value)) if isinstance(value, tuple) else 0
-    return sys.getsizeof(value) + inside
+        inside = list(value.values())
+        size = 320 + 100 * len(inside) + sum(map(sys.getsizeof, value)) + sum(map(sys.getsizeof, inside))
+    else:
+        inside = list(value) if isinstance(value, tuple) else []
+        size = sum(map(sys.getsizeof, inside))
+    return size + sum(size_of(each) for each in inside if isinstance(each, Claims | tuple))
 
 
 class MemoryStatus(TypedDict):

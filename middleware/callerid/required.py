@@ -31,6 +31,9 @@ class RequiredClaims:
                 raise ConfigurationError(f"{name}: given twice; nothing is merged, so take one out")
             self._required[path] = _allowed(name, value)
 
+    def __bool__(self) -> bool:
+        return bool(self._required)
+
     def check(self, claims: Mapping[str, Any]) -> None:
         """Refuse a token that lacks one of them.
 

@@ -41,7 +41,7 @@ class UnverifiedToken:
     @property
     def signature(self) -> bytes:
         """Decoded where it is needed, which most of what is refused never comes to."""
-        return _decode(self.encoded_signature)
+        return _base64(self.encoded_signature)
 
     @property
     def signature_removed(self) -> bool:
@@ -111,6 +111,10 @@ def _check_encoding(segment: bytes) -> None:
 
 def _decode(segment: bytes) -> bytes:
     _check_encoding(segment)
+    return _base64(segment)
+
+
+def _base64(segment: bytes) -> bytes:
     return binascii.a2b_base64(segment.translate(_TO_BASE64) + _PADDING[len(segment) % 4])
 
 

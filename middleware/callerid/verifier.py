@@ -94,7 +94,8 @@ class Verifier:
             allow_shared=as_flag("allow_shared_audience", allow_shared_audience),
             trailing_slash=audience_trailing_slash,
         )
-        self._required = RequiredClaims("require", {} if require is None else require)
+        everywhere = RequiredClaims("require", {} if require is None else require)
+        self._required = {issuer: [each for each in (issuer.required, everywhere) if each] for issuer in self.issuers}
         self._bound = _bound_issuers(self._by_spelling, headers)
         self._memory = TokenMemory(
             entries=int(as_number("remember", remember, 0, 10**9)), size=int(as_number("remember_bytes", remember_bytes, 0, 10**12))
@@ -199,8 +200,8 @@ class Verifier:
             raise refusal("audience_mismatch", _mismatch([unverified] if isinstance(unverified, str) else unverified, accepted))
         checked = _Checked(sent, token, issuer, subject, audience, issued_at, expires_at, not_before)
         self._check_times(checked)
-        issuer.required.check(claims)
-        self._required.check(claims)
+        for required in self._required[issuer]:
+            required.check(claims)
         return checked
 
     def _check_times(self, checked: _Checked) -> None:

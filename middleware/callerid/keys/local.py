@@ -40,7 +40,7 @@ class StaticKeys:
         return self.find(kid, alg)
 
     def holds(self, key: Key) -> bool:
-        return key in self._current()
+        return key in self._keys
 
     def status(self) -> KeyStatus:
         return KeyStatus(
@@ -89,6 +89,9 @@ class FileKeys(StaticKeys):
             super().__init__(parse(self._document))
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"key file {self._path!r}: {why_unread(error)}") from None
+
+    def holds(self, key: Key) -> bool:
+        return key in self._current()
 
     def status(self) -> KeyStatus:
         keys, now = self._current(), self._clock()

@@ -93,7 +93,8 @@ class RemoteKeys:
 
     def holds(self, key: Key) -> bool:
         """Whether this very key, id and material, may verify now."""
-        keys = self._at_hand(None)
+        now, machine = self._clock(), self._machine
+        keys = machine.keys if now < machine.refresh_at else self._at_hand(None)
         return keys is not None and key in keys
 
     @property
