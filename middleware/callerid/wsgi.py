@@ -25,8 +25,9 @@ def wsgi_request(guard: Guard, environ: "WSGIEnvironment") -> Request:
 
 
 def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
-    """The path as it was sent, where the server tells."""
-    return environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    """The path as it was sent, where the server tells. The query may hold secrets, and decides nothing."""
+    target: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    return target and target.partition("?")[0]
 
 
 def wsgi_headers(guard: Guard, environ: "WSGIEnvironment") -> list[tuple[str, str]]:
