@@ -1,0 +1,132 @@
+"""Requests a second and latency of real servers over loopback, with and without a guard. `wrk` sends the requests."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from sample_apps.demo.stage import free_port, server
+
+from tests.benchmarks.scene import Scene, member
+from tests.benchmarks.timing import Effort, Figure, Results
+
+__all__ = ["BARE", "CALLERID", "FIRST", "GOOGLE", "LATENCY", "LIST", "PER_SECOND", "PYJWT", "RELATIVE", "SERVERS", "end_to_end", "wrk"]
+
+WRK = "wrk"
+HOW_TO_GET_IT = "wrk is not installed, so nothing is measured end to end; Debian has it as the package wrk"
+CONNECTIONS, UNSEEN = 32, 1000
+
+UVICORN = ("uvicorn", "--host=127.0.0.1", "--port={port}", "--no-access-log", "--log-level=warning")
+GTHREAD = ("gunicorn", "--bind=127.0.0.1:{port}", "--worker-class=gthread", "--threads=4", "--log-level=warning")
+SERVERS = {
+    "Starlette": (*UVICORN, "starlette_app:app"),
+    "FastAPI": (*UVICORN, "fastapi_app:app"),
+    "Flask gthread": (*GTHREAD, "flask_app:app"),
+    "Django ASGI": (*UVICORN, "django_app:app"),
+    "Django WSGI": (*GTHREAD, "django_app:wsgi_app"),
+}
+
+BARE, CALLERID, FIRST, LIST = "bare", "callerid, repeated tokens", "callerid, first tokens", "callerid, and a handler's list"
+PYJWT, GOOGLE = "PyJWKClient", "Google's sample"
+VARIANTS = {BARE: "bare", CALLERID: "callerid", LIST: "list", FIRST: "callerid, first", PYJWT: "pyjwt", GOOGLE: "google"}
+
+PER_SECOND, RELATIVE, LATENCY = ", requests a second", ", requests a second against bare", ", 99th percentile against bare"
+
+
+class Load(NamedTuple):
+    """What wrk has to say about one round."""
+
+    per_second: float
+    latency: float
+
+
+def wrk() -> str | None:
+    """Where it is."""
+    return shutil.which(WRK)
+
+
+def end_to_end(scene: Scene, effort: Effort) -> Results:
+    """For each framework the requests a second, and both figures against the bare application of the same round."""
+    if wrk() is None:
+        print(HOW_TO_GET_IT, flush=True)
+        return {}
+    found: Results = {}
+    for framework in SERVERS:
+        loads = _loads(scene, effort, framework)
+        bare = loads[BARE]
+        for name, own in loads.items():
+            pairs = list(zip(own, bare, strict=True))
+            figures = {
+                PER_SECOND: [load.per_second for load in own],
+                RELATIVE: [load.per_second / other.per_second for load, other in pairs],
+                LATENCY: [load.latency / other.latency for load, other in pairs],
+            }
+            for what, values in figures.items():
+                found.setdefault(framework + what, {})[name] = Figure.with_range(values)
+    return found
+
+
+def _loads(scene: Scene, effort: Effort, framework: str) -> dict[str, list[Load]]:
+    """The rounds of one framework. All its servers run; one at a time has something to do."""
+    variants = {name: variant for name, variant in VARIANTS.items() if name != LIST or framework == "FastAPI"}
+    loads: dict[str, list[Load]] = {name: [] for name in variants}
+    with _tokens(scene) as files, ExitStack() as running:
+        ports = {
+            name: running.enter_context(_running(scene, framework, variant, UNSEEN if name == FIRST else 1))
+            for name, variant in variants.items()
+        }
+        for warm, number in enumerate(chain([0], range(effort.loads))):
+            for name in variants if number % 2 else reversed(variants):
+                seconds = effort.load_seconds if warm else 1
+                load = _load(ports[name], files[name == FIRST], seconds)
+                loads[name] += [load] if warm else []
+    return loads
+
+
+@contextmanager
+def _tokens(scene: Scene) -> Iterator[tuple[Path, Path]]:
+    """A file with one token, and one with many."""
+    with tempfile.TemporaryDirectory() as folder:
+        one, many = Path(folder, "one"), Path(folder, "many")
+        one.write_text(scene.token)
+        many.write_text("\n".join(scene.tokens(UNSEEN)))
+        yield one, many
+
+
+@contextmanager
+def _running(scene: Scene, framework: str, variant: str, callers: int) -> Iterator[int]:
+    """A server of the framework's with one worker; its port."""
+    port = free_port()
+    *command, app = SERVERS[framework]
+    words = [word.format(port=port) for word in (*command, f"tests.benchmarks.apps.{app}")]
+    with server(words, _environment(scene, framework, variant, callers), f"http://127.0.0.1:{port}"):
+        yield port
+
+
+def _environment(scene: Scene, framework: str, variant: str, callers: int) -> Mapping[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLERID_")}
+    return clean | {
+        "BENCH_VARIANT": variant,
+        "BENCH_INTERFACE": "asgi" if framework == "Django ASGI" else "wsgi",
+        "BENCH_CALLERS": " ".join(member(number) for number in range(callers)),
+        "BENCH_JWKS_URI": scene.issuer.jwks_uri,
+        "BENCH_PEM_URI": scene.issuer.pem_uri,
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
+def _load(port: int, tokens: Path, seconds: float) -> Load:
+    command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout=30s", "-s", str(Path(__file__).with_name("load.lua"))]
+    run = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/profiles/7", "--", str(tokens)], capture_output=True, text=True, check=True
+    )
+    requests, microseconds, latency, failed = map(int, re.findall(r"^figures (\d+) (\d+) (\d+) (\d+)$", run.stdout, re.MULTILINE)[0])
+    if failed or not requests:
+        raise SystemExit(f"{failed} of {requests} requests have failed:\n{run.stdout}")
+    return Load(requests / microseconds * 1e6, latency)
