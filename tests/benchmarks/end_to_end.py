@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +15,25 @@ from sample_apps.demo.stage import free_port, server
 from tests.benchmarks.scene import Scene, member
 from tests.benchmarks.timing import Effort, Figure, Results
 
-__all__ = ["BARE", "CALLERID", "FIRST", "GOOGLE", "LATENCY", "LIST", "PER_SECOND", "PYJWT", "RELATIVE", "SERVERS", "end_to_end", "wrk"]
+__all__ = [
+    "AGAINST",
+    "BARE",
+    "CALLERID",
+    "FIRST",
+    "GOOGLE",
+    "LATENCY",
+    "LIST",
+    "PER_SECOND",
+    "PYJWT",
+    "RELATIVE",
+    "SERVERS",
+    "WRK",
+    "end_to_end",
+]
 
 WRK = "wrk"
 HOW_TO_GET_IT = "wrk is not installed, so nothing is measured end to end; Debian has it as the package wrk"
-CONNECTIONS, UNSEEN = 32, 1000
+CONNECTIONS, UNSEEN, WARM_UP = 32, 1000, 1
 
 UVICORN = ("uvicorn", "--host=127.0.0.1", "--port={port}", "--no-access-log", "--log-level=warning")
 GTHREAD = ("gunicorn", "--bind=127.0.0.1:{port}", "--worker-class=gthread", "--threads=4", "--log-level=warning")
@@ -36,6 +49,7 @@ BARE, CALLERID, FIRST, LIST = "bare", "callerid, repeated tokens", "callerid, fi
 PYJWT, GOOGLE = "PyJWKClient", "Google's sample"
 VARIANTS = {BARE: "bare", CALLERID: "callerid", LIST: "list", FIRST: "callerid, first", PYJWT: "pyjwt", GOOGLE: "google"}
 
+AGAINST = ", requests a second of callerid with repeated tokens against"
 PER_SECOND, RELATIVE, LATENCY = ", requests a second", ", requests a second against bare", ", 99th percentile against bare"
 
 
@@ -46,18 +60,13 @@ class Load(NamedTuple):
     latency: float
 
 
-def wrk() -> str | None:
-    """Where it is."""
-    return shutil.which(WRK)
-
-
 def end_to_end(scene: Scene, effort: Effort) -> Results:
     """For each framework the requests a second, and both figures against the bare application of the same round."""
-    if wrk() is None:
+    if shutil.which(WRK) is None:
         print(HOW_TO_GET_IT, flush=True)
         return {}
     found: Results = {}
-    for framework in SERVERS:
+    for framework in effort.frameworks or SERVERS:
         loads = _loads(scene, effort, framework)
         bare = loads[BARE]
         for name, own in loads.items():
@@ -69,6 +78,12 @@ def end_to_end(scene: Scene, effort: Effort) -> Results:
             }
             for what, values in figures.items():
                 found.setdefault(framework + what, {})[name] = Figure.with_range(values)
+        found[framework + AGAINST] = {
+            name: Figure.with_range(
+                [load.per_second / other.per_second for load, other in zip(loads[CALLERID], loads[name], strict=True)]
+            )
+            for name in (PYJWT, GOOGLE)
+        }
     return found
 
 
@@ -81,11 +96,11 @@ def _loads(scene: Scene, effort: Effort, framework: str) -> dict[str, list[Load]
             name: running.enter_context(_running(scene, framework, variant, UNSEEN if name == FIRST else 1))
             for name, variant in variants.items()
         }
-        for warm, number in enumerate(chain([0], range(effort.loads))):
+        for name in variants:
+            _load(ports[name], files[name == FIRST], WARM_UP)
+        for number in range(effort.loads):
             for name in variants if number % 2 else reversed(variants):
-                seconds = effort.load_seconds if warm else 1
-                load = _load(ports[name], files[name == FIRST], seconds)
-                loads[name] += [load] if warm else []
+                loads[name].append(_load(ports[name], files[name == FIRST], effort.load_seconds))
     return loads
 
 
@@ -121,12 +136,14 @@ def _environment(scene: Scene, framework: str, variant: str, callers: int) -> Ma
     }
 
 
-def _load(port: int, tokens: Path, seconds: float) -> Load:
-    command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout=30s", "-s", str(Path(__file__).with_name("load.lua"))]
+def _load(port: int, tokens: Path, seconds: int) -> Load:
+    command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout=30s", "-s", str(Path(__file__).with_name("load.lua"))]
     run = subprocess.run(
         [*command, f"http://127.0.0.1:{port}/profiles/7", "--", str(tokens)], capture_output=True, text=True, check=True
     )
-    requests, microseconds, latency, failed = map(int, re.findall(r"^figures (\d+) (\d+) (\d+) (\d+)$", run.stdout, re.MULTILINE)[0])
+    requests, microseconds, latency, failed = map(
+        int, re.findall(r"^figures (\d+) (\d+) (\d+) (\d+)$", run.stdout, re.MULTILINE)[0]
+    )
     if failed or not requests:
         raise SystemExit(f"{failed} of {requests} requests have failed:\n{run.stdout}")
     return Load(requests / microseconds * 1e6, latency)

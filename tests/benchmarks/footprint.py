@@ -7,7 +7,6 @@ import time
 import tracemalloc
 
 from callerid.asgi import CallerMiddleware
-
 from tests.benchmarks.scene import AUDIENCE, GOOGLE, MEMBER, PATH, Scene, member
 from tests.benchmarks.shells import asgi_call, bare_asgi
 from tests.benchmarks.timing import Effort, Figure, Results
@@ -61,7 +60,7 @@ def memory(scene: Scene, effort: Effort) -> dict[str, Figure | str]:
     count = effort.tokens
     tokens = scene.tokens(count + 1)
     guard = scene.guard(callers=[member(number) for number in range(count + 1)], routes=(), remember=2 * count)
-    request = asgi_call(CallerMiddleware(bare_asgi, guard=guard), PATH, [*tokens])  # which makes the first request
+    request = asgi_call(CallerMiddleware(bare_asgi, guard=guard), PATH, tokens)  # which makes the first request
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()

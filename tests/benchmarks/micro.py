@@ -1,9 +1,9 @@
 """One token within a process: callerid and the other libraries, in multiples of bare signature verification."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from callerid import Refused, Verifier
-
 from tests.benchmarks.scene import AUDIENCE, GOOGLE, Scene
 from tests.benchmarks.timing import Call, Effort, Figure, Results, in_turn, ratios, rounds
 
@@ -13,7 +13,7 @@ RATIOS, MICROSECONDS = "one token", "one token, microseconds"
 RS256, ES256 = "bare verification, RS256", "bare verification, ES256"
 FIRST, FIRST_ES256 = "callerid, first token, RS256", "callerid, first token, ES256"
 REPEATED = "callerid, repeated token"
-REFUSALS = {
+REFUSALS: dict[str, dict[str, Any]] = {
     "callerid, refused: expired": {"iat": 1_700_000_000, "exp": 1_700_003_600},
     "callerid, refused: another audience": {"aud": "https://search.example"},
     "callerid, refused: another issuer": {"iss": "https://issuer.example"},

@@ -2,7 +2,6 @@
 
 from callerid import Guard, Route
 from callerid.asgi import CallerMiddleware
-
 from tests.benchmarks.micro import RS256
 from tests.benchmarks.scene import MEMBER, PATH, Scene, member
 from tests.benchmarks.shells import asgi_call, bare_asgi
@@ -54,7 +53,7 @@ def _request(scene: Scene, quantity: str, size: int) -> Call:
 
 def _warm(guard: Guard, path: str, tokens: list[str]) -> Call:
     """With every token verified once."""
-    request = asgi_call(CallerMiddleware(bare_asgi, guard=guard), path, [*tokens])
+    request = asgi_call(CallerMiddleware(bare_asgi, guard=guard), path, tokens)
     for _ in tokens:
         request()
     return request

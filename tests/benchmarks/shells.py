@@ -4,11 +4,10 @@ A request has twelve header lines; the policy has twenty routes, of which the la
 brings new strings and a new scope. No event loop is paid for: nothing is waited for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from callerid import Guard, asgi, wsgi
-
 from tests.benchmarks.micro import RS256
 from tests.benchmarks.scene import PATH, PUBLIC, Scene, member, policy
 from tests.benchmarks.timing import Call, Effort, Results, above, in_turn, rounds
@@ -41,6 +40,9 @@ def shells(scene: Scene, effort: Effort) -> Results:
     """What the Guard adds to a request, for both shells."""
     token, many = scene.token, scene.tokens(UNSEEN)
     subjects: dict[str, Call] = {RS256: scene.bare_rs256()}
+    call: Any
+    bare: Any
+    guarded: Any
     for shell, call, bare, guarded in (
         ("ASGI", asgi_call, bare_asgi, asgi.CallerMiddleware),
         ("WSGI", wsgi_call, bare_wsgi, wsgi.CallerMiddleware),
@@ -78,7 +80,7 @@ def bare_wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
     return [b"hello"]
 
 
-def asgi_call(app: Any, path: str, tokens: list[str | None]) -> Call:
+def asgi_call(app: Any, path: str, tokens: Sequence[str | None]) -> Call:
     """One request after the other, with these tokens in turn; the first one is looked at more closely."""
     headers = [(name.encode(), value.encode()) for name, value in HEADERS]
     fixed = {
@@ -121,7 +123,7 @@ def asgi_call(app: Any, path: str, tokens: list[str | None]) -> Call:
     return request
 
 
-def wsgi_call(app: Any, path: str, tokens: list[str | None]) -> Call:
+def wsgi_call(app: Any, path: str, tokens: Sequence[str | None]) -> Call:
     """The same for WSGI; the response is read and closed."""
     fixed = {
         "REQUEST_METHOD": "GET",

@@ -23,9 +23,10 @@ class Effort(NamedTuple):
     seconds: float  # for each subject in each of them
     processes: int  # rounds of new processes
     loads: int  # rounds of load on servers
-    load_seconds: float  # for each application in each of them
+    load_seconds: int  # for each application in each of them
     tokens: int  # that are verified for the memory's size
     scale: int  # by which the largest of a scale is divided
+    frameworks: tuple[str, ...] = ()  # on servers; all unless named
 
 
 class Figure(NamedTuple):

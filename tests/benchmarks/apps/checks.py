@@ -9,7 +9,6 @@ from typing import Any
 import jwt
 
 from callerid import Guard, Route, google
-
 from tests.benchmarks.scene import AUDIENCE, GOOGLE
 
 __all__ = ["VARIANT", "guard", "verifier"]

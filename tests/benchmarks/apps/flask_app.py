@@ -11,12 +11,13 @@ if (guarding := guard()) is not None:
 verify = verifier()
 
 
-if verify is not None:
+def verified() -> None:
+    if verify is not None and request.path != "/healthz":
+        verify(request.headers["Authorization"])
 
-    @app.before_request
-    def verified() -> None:
-        if request.path != "/healthz":
-            verify(request.headers["Authorization"])
+
+if verify is not None:
+    app.before_request(verified)
 
 
 @app.get("/healthz")

@@ -7,10 +7,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from callerid.asgi import CallerMiddleware
-
 from tests.benchmarks.apps.checks import guard, verifier
 
-verify = verifier()
+guarding, verify = guard(), verifier()
 
 
 async def healthz(request: Request) -> JSONResponse:
@@ -25,5 +24,5 @@ async def read(request: Request) -> JSONResponse:
 
 app = Starlette(
     routes=[Route("/healthz", healthz), Route("/profiles/{id}", read)],
-    middleware=[] if guard() is None else [Middleware(CallerMiddleware, guard=guard())],
+    middleware=[] if guarding is None else [Middleware(CallerMiddleware, guard=guarding)],
 )
