@@ -10,4 +10,5 @@ the figure, the quartiles stand beside it.
 
 scene.py has the tokens, the keys and the Guard; timing.py the rounds. micro.py, shells.py, scaling.py and footprint.py measure
 within a process, peers.py being the other libraries; end_to_end.py measures the applications in apps/ from outside. targets.py
-says what callerid is meant to reach; page.py and pictures.py write it all down."""
+says what callerid is meant to reach; page.py and pictures.py write it all down.
+"""

@@ -79,10 +79,9 @@ def end_to_end(scene: Scene, effort: Effort) -> Results:
             for what, values in figures.items():
                 found.setdefault(framework + what, {})[name] = Figure.with_range(values)
         found[framework + AGAINST] = {
-            name: Figure.with_range(
-                [load.per_second / other.per_second for load, other in zip(loads[CALLERID], loads[name], strict=True)]
-            )
-            for name in (PYJWT, GOOGLE)
+            name: Figure.with_range([ours.per_second / other.per_second for ours, other in zip(loads[CALLERID], own, strict=True)])
+            for name, own in loads.items()
+            if name in (PYJWT, GOOGLE)
         }
     return found
 

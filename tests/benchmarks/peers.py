@@ -1,8 +1,9 @@
 """The other libraries, each as its documentation tells a receiving service to verify a token.
 
-Each function makes all ready and returns what verifies one token. All get the same keys, audience and issuer. Those that fetch do so
-from the loopback issuer, without TLS; those whose documentation keeps the keys have them before the first round. Left out are those that
-cannot be told another key endpoint than their vendor's, refuse any token with an `aud`, or do not install beside the others.
+Each function makes all ready and returns what verifies one token. All get the same keys, audience and issuer. Those that fetch do
+so from the loopback issuer, without TLS; those whose documentation keeps the keys have them before the first round. Left out are
+those that cannot be told another key endpoint than their vendor's, refuse any token with an `aud`, or do not install beside the
+others.
 """
 
 import asyncio
@@ -18,22 +19,7 @@ import jwt
 from tests.benchmarks.scene import AUDIENCE, GOOGLE, Scene
 from tests.benchmarks.timing import Call
 
-__all__ = ["PEERS", "googles_sample", "packages"]
-
-packages = (
-    "PyJWT",
-    "google-auth",
-    "CacheControl",
-    "requests",
-    "joserfc",
-    "Authlib",
-    "python-jose",
-    "oxyjwt",
-    "webtoken",
-    "jwks-client",
-    "auth-jwks",
-    "pyjwt-key-fetcher",
-)
+__all__ = ["PEERS"]
 
 
 def module(name: str) -> Any:

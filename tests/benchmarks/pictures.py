@@ -46,7 +46,7 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str = "×", logarithmic: bool
     values = [row.value for row in rows if row.value is not None]
     ticks = _powers(min(values), max(values)) if logarithmic else _steps(max(values))
     bottom = TOP + ROW * len(rows)
-    inner = [_grid(_place(tick, ticks, logarithmic), TOP, bottom, f"{number(tick)}{unit}") for tick in ticks]
+    inner = [_grid(_place(tick, ticks, logarithmic), TOP, bottom, f"{tick:g}{unit}") for tick in ticks]
     for index, row in enumerate(rows):
         inner += _row(row, TOP + ROW * index, lambda value: _place(value, ticks, logarithmic), unit)
     return _svg(title, bottom + 30, inner)
@@ -66,7 +66,7 @@ def lines(title: str, series: Mapping[str, Mapping[int, float]], *, unit: str = 
 
     inner = [
         f'<path class="grid" d="M{left} {y(tick):.1f}H{RIGHT - 170}"/>'
-        f'<text class="right" x="{left - 8}" y="{y(tick) + 4:.1f}">{number(tick)}{unit}</text>'
+        f'<text class="right" x="{left - 8}" y="{y(tick) + 4:.1f}">{tick:g}{unit}</text>'
         for tick in ticks
     ]
     inner += [
@@ -87,7 +87,7 @@ def number(value: float) -> str:
     """With as many digits as say something."""
     if value == 0 or value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 0.1 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.2g}" if value < 0.1 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _row(row: Bar, top: int, place: Callable[[float], float], unit: str) -> Iterator[str]:
