@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ QUICK = Effort(
 )
 
 PARTS: dict[str, Callable[[Scene, Effort], Results]] = {
-    "micro": lambda scene, effort: micro(scene, effort, PEERS),
+    "micro": partial(micro, peers=PEERS),
     "shells": shells,
     "scaling": scaling,
     "footprint": footprint,
@@ -37,7 +38,7 @@ PARTS: dict[str, Callable[[Scene, Effort], Results]] = {
 }
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str], make: type[FakeIssuer] = FakeIssuer) -> None:
     """Measure, or read what was measured, and write it down."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="so shortly that the figures mean nothing")
@@ -47,7 +48,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--docs", type=Path, metavar="FOLDER", help="where the page and its pictures go")
     options = parser.parse_args(arguments)
     parts = options.only.split(",") if options.only else list(PARTS)
-    of_what, results = read(options.kept) if options.kept else (about(), measured(parts, QUICK if options.quick else FULL))
+    if options.kept:
+        of_what, results = read(options.kept)
+    else:
+        of_what, results = about(), measured(parts, QUICK if options.quick else FULL, Scene(make))
     if options.json:
         options.json.write_text(json.dumps({"about": of_what, "results": results}, indent=1))
     if options.docs or not (options.quick or options.only):
@@ -56,10 +60,9 @@ def main(arguments: Sequence[str]) -> None:
         print(page(of_what, results))
 
 
-def measured(parts: Sequence[str], effort: Effort) -> Results:
+def measured(parts: Sequence[str], effort: Effort, scene: Scene) -> Results:
     """All figures of these parts."""
     results: Results = {}
-    scene = Scene(FakeIssuer)
     for part in parts:
         begun = time.monotonic()
         results |= PARTS[part](scene, effort)
@@ -88,5 +91,6 @@ def write(folder: Path, about: Mapping[str, str], results: Results) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("callerid").addHandler(logging.NullHandler())  # what a start warns of is not read here
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # nor what it finds left open by a library that has no close
     warnings.simplefilter("ignore")  # nor are the other libraries' deprecations and remarks about a key endpoint without TLS
     main(sys.argv[1:])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Mapping, Sequence
 
 from callerid.asgi import CallerMiddleware
 from tests.benchmarks.scene import AUDIENCE, GOOGLE, MEMBER, PATH, Scene, member
@@ -72,12 +73,12 @@ def memory(scene: Scene, effort: Effort) -> dict[str, Figure | str]:
     return {BYTES: Figure.with_range([(after - before) / count])}
 
 
-def imports(effort: Effort) -> dict[str, Figure | str]:
+def imports(effort: Effort, statements: Sequence[str] = STATEMENTS) -> dict[str, Figure | str]:
     """Milliseconds in a new process, one statement after the other in each round."""
-    seconds: dict[str, list[float]] = {statement: [] for statement in STATEMENTS}
+    seconds: dict[str, list[float]] = {statement: [] for statement in statements}
     missing: dict[str, str] = {}
     for _ in range(effort.processes):
-        for statement in STATEMENTS:
+        for statement in statements:
             run = _python(TIMED.format(statement))
             if run.returncode:
                 missing[statement] = "not installed"
@@ -88,7 +89,7 @@ def imports(effort: Effort) -> dict[str, Figure | str]:
     return {**{name: Figure.of(times).times(1000) for name, times in taken.items() if times}, **missing}
 
 
-def starts(scene: Scene, effort: Effort) -> dict[str, Figure | str]:
+def starts(scene: Scene, effort: Effort, programs: Mapping[str, str] = STARTS) -> dict[str, Figure | str]:
     """Milliseconds from nothing to a verified token, and to the end of the process."""
     words = {
         "audience": AUDIENCE,
@@ -98,10 +99,10 @@ def starts(scene: Scene, effort: Effort) -> dict[str, Figure | str]:
         "jwks_uri": scene.issuer.jwks_uri,
         "pem_uri": scene.issuer.pem_uri,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in STARTS}
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
     missing: dict[str, str] = {}
     for _ in range(effort.processes):
-        for name, program in STARTS.items():
+        for name, program in programs.items():
             begun = time.perf_counter()
             if _python(program.format(**words)).returncode:
                 missing[name] = "not installed"

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +16,7 @@ from tests.benchmarks.pictures import Bar, bars, lines, number
 from tests.benchmarks.targets import TARGETS
 from tests.benchmarks.timing import Figure, Results
 
-__all__ = ["about", "page", "pictures"]
+__all__ = ["about", "page", "pictures", "version_of"]
 
 MEASURED = (
     "callerid", "cryptography", "PyJWT", "google-auth", "CacheControl", "requests", "joserfc", "Authlib", "python-jose", "oxyjwt",
@@ -69,7 +70,7 @@ def about() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "Python": platform.python_version(),
         "OpenSSL of cryptography": backend.openssl_version_text(),
-        "wrk": _wrk_version(),
+        "wrk": version_of(end_to_end.WRK),
     }
     for name in MEASURED:
         try:
@@ -77,6 +78,15 @@ def about() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def version_of(command: str) -> str:
+    """What a command says that its version is."""
+    if shutil.which(command) is None:
+        return "not installed"
+    said = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\d[\d.]*", said)
+    return found[0] if found else "unknown"
 
 
 def page(about: Mapping[str, str], results: Results) -> str:
@@ -147,10 +157,7 @@ def _growth(results: Results) -> str:
 
 def _process(results: Results) -> str:
     rows: list[tuple[str, str]] = [(f"memory: {name}", _shown(figure)) for name, figure in results[footprint.MEMORY].items()]
-    rows += [
-        (f"`{name}`, ms" if " " in name and "," not in name else f"{name}, ms", _shown(figure))
-        for name, figure in results[footprint.IMPORTS].items()
-    ]
+    rows += [(f"{name}, ms", _shown(figure)) for name, figure in results[footprint.IMPORTS].items()]
     rows += [(f"cold start: {name}, ms", _shown(figure)) for name, figure in results[footprint.START].items()]
     return _table(("", "measured"), rows)
 
@@ -185,12 +192,3 @@ def _picture(name: str, text: str) -> str:
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [" | ".join(cells) for cells in (headings, ["---"] * len(headings), *rows)]
     return "".join(f"| {line} |\n" for line in lines)
-
-
-def _wrk_version() -> str:
-    try:
-        said = subprocess.run([end_to_end.WRK, "--version"], capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError:
-        return "not installed"
-    found = re.search(r"(\d[\d.]*)", said)
-    return found[1] if found else "unknown"
