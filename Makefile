@@ -2,11 +2,13 @@
 # make test    linters, types, and every test at the newest versions, with coverage
 # make faults  what a failing key endpoint does to a running service, measured; tests/faults/__init__.py says how to read it
 # make fuzz    every parser under a coverage-guided fuzzer, for FUZZ_SECONDS (20) each; tests/fuzz/__init__.py says what is kept
-# make bench   what callerid costs beside other libraries: docs/benchmarks.md and its pictures, in ten minutes; end to end with `wrk`
+# make bench   what callerid costs beside other libraries: docs/benchmarks.md and its pictures, in ten minutes; end to end with `wrk`;
+#              BENCH=--quick is a smoke test of it
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
 FUZZ_SECONDS ?= 20
+BENCH ?=
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -41,7 +43,7 @@ fuzz: .venv/test
 	$(VENV) -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 bench: .venv/bench
-	$(VENV) -m tests.benchmarks
+	$(VENV) -m tests.benchmarks $(BENCH)
 
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -p no:randomly --ignore=tests/faults

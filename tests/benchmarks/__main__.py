@@ -24,7 +24,7 @@ from tests.benchmarks.timing import Effort, Figure, Results
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-FULL = Effort(rounds=101, seconds=0.01, processes=15, loads=5, load_seconds=3, tokens=2_000, scale=1)
+FULL = Effort(rounds=101, seconds=0.01, processes=15, loads=7, load_seconds=2, tokens=2_000, scale=1)
 QUICK = Effort(
     rounds=3, seconds=0.001, processes=2, loads=1, load_seconds=1, tokens=50, scale=100, frameworks=("FastAPI", "Flask gthread")
 )

@@ -1,6 +1,6 @@
 """One token within a process: callerid and the other libraries, in multiples of bare signature verification."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from callerid import Refused, Verifier
@@ -39,9 +39,9 @@ def ours(scene: Scene) -> dict[str, Call]:
     issuers = [scene.keys()]
     refusing = Verifier(issuers, audience=AUDIENCE)
     return {
-        REPEATED: _repeated(Verifier(issuers, audience=AUDIENCE), scene.token),
-        FIRST: _first(Verifier(issuers, audience=AUDIENCE, remember=REMEMBERED), scene.tokens(UNSEEN)),
-        FIRST_ES256: _first(
+        REPEATED: _verified(Verifier(issuers, audience=AUDIENCE), [scene.token]),
+        FIRST: _verified(Verifier(issuers, audience=AUDIENCE, remember=REMEMBERED), scene.tokens(UNSEEN)),
+        FIRST_ES256: _verified(
             Verifier([scene.es256_keys()], audience=AUDIENCE, remember=REMEMBERED),
             [scene.sign(scene.es256) for _ in range(UNSEEN)],
         ),
@@ -49,16 +49,11 @@ def ours(scene: Scene) -> dict[str, Call]:
     }
 
 
-def _repeated(verifier: Verifier, token: str) -> Call:
+def _verified(verifier: Verifier, tokens: Sequence[str]) -> Call:
     """A server makes a new string for each request, whose hash nobody has computed yet."""
-    value, begin = f"Bearer {token}", len("Bearer ")
-    assert verifier.verify(token).issuer == GOOGLE
-    return lambda: verifier.verify(value[begin:])
-
-
-def _first(verifier: Verifier, tokens: list[str]) -> Call:
-    following = in_turn(tokens)
-    return lambda: verifier.verify(following())
+    following, begin = in_turn([f"Bearer {token}" for token in tokens]), len("Bearer ")
+    assert verifier.verify(tokens[0]).issuer == GOOGLE
+    return lambda: verifier.verify(following()[begin:])
 
 
 def _refused(verifier: Verifier, token: str) -> Call:

@@ -27,10 +27,10 @@ MEASURED = (
 HEAD = """# What it costs
 
 `make bench` writes this page and its pictures; nothing here is typed by hand. A figure is a ratio within one run: in each round
-everything is timed once, one thing right after another, and compared with the same round's reference. The median over the rounds
-is the figure; in brackets are the quartiles or, for whole servers and their few rounds, the least and the largest. The reference,
-where nothing else is said, is **bare verification**: one RSA signature verified by cryptography's `public_key.verify`, with the
-key and the bytes made ready beforehand. ES256 has its own.
+everything is timed once, one thing right after another and without garbage collection, and compared with the same round's
+reference. The median over the rounds is the figure; in brackets are the quartiles or, for whole servers and their few rounds, the
+least and the largest. The reference, where nothing else is said, is **bare verification**: one RSA signature verified by
+cryptography's `public_key.verify`, with the key and the bytes made ready beforehand. ES256 has its own.
 
 The token has the claims of a Google service account's. Other libraries are called as their documentation says; their keys come
 from the same loopback endpoint, without TLS or internet, which spares most those that fetch most often.

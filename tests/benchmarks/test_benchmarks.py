@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks import end_to_end, footprint, micro, scaling, shells
-from tests.benchmarks.__main__ import DOCS, main
+from tests.benchmarks.__main__ import DOCS, PARTS, main
 from tests.benchmarks.page import about, page, pictures, version_of
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.pictures import Bar, bars, lines, number
