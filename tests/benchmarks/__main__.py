@@ -48,10 +48,8 @@ def main(arguments: Sequence[str], make: type[FakeIssuer] = FakeIssuer) -> None:
     parser.add_argument("--docs", type=Path, metavar="FOLDER", help="where the page and its pictures go")
     options = parser.parse_args(arguments)
     parts = options.only.split(",") if options.only else list(PARTS)
-    if options.kept:
-        of_what, results = read(options.kept)
-    else:
-        of_what, results = about(), measured(parts, QUICK if options.quick else FULL, Scene(make))
+    effort = QUICK if options.quick else FULL
+    of_what, results = read(options.kept) if options.kept else (about(effort), measured(parts, effort, Scene(make)))
     if options.json:
         options.json.write_text(json.dumps({"about": of_what, "results": results}, indent=1))
     if options.docs or not (options.quick or options.only):

@@ -14,7 +14,7 @@ from cryptography.hazmat.backends.openssl import backend
 from tests.benchmarks import end_to_end, footprint, micro, scaling, shells
 from tests.benchmarks.pictures import Bar, bars, lines, number
 from tests.benchmarks.targets import TARGETS
-from tests.benchmarks.timing import Figure, Results
+from tests.benchmarks.timing import Effort, Figure, Results
 
 __all__ = ["about", "page", "pictures", "version_of"]
 
@@ -62,12 +62,14 @@ make bench
 takes about ten minutes. `tests/benchmarks/__init__.py` says how to run a part of it."""
 
 
-def about() -> dict[str, str]:
-    """The machine, and the versions of everything that takes part."""
+def about(effort: Effort) -> dict[str, str]:
+    """The machine, the rounds, and the versions of everything that takes part."""
     cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     found = {
         "processor": f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "rounds": f"{effort.rounds} within a process, {effort.processes} of new processes, "
+        f"{effort.loads} of load ({effort.load_seconds} s each)",
         "Python": platform.python_version(),
         "OpenSSL of cryptography": backend.openssl_version_text(),
         "wrk": version_of(end_to_end.WRK),
@@ -105,7 +107,7 @@ def page(about: Mapping[str, str], results: Results) -> str:
         parts += ["## As it grows\n", f"{GROWTH}\n", _picture("scaling", "The costs as lines"), _growth(results)]
     if footprint.MEMORY in results:
         parts += ["## Memory, import, start\n", f"{PROCESS}\n", _process(results)]
-    parts += ["## Versions\n", _table(("", "version"), about.items()), FOOT]
+    parts += ["## Machine, rounds and versions\n", _table(("", ""), about.items()), FOOT]
     return "\n".join(parts) + "\n"
 
 
@@ -148,7 +150,7 @@ def _framework(results: Results, name: str) -> str:
 
 def _growth(results: Results) -> str:
     rows = [
-        (f"{int(size):,} {name}", _shown(figure), _shown(results[name + scaling.RELATIVE][size]))
+        (f"{name}: {int(size):,}", _shown(figure), _shown(results[name + scaling.RELATIVE][size]))
         for name in (scaling.CALLERS, scaling.ROUTES, scaling.MEMBERS)
         for size, figure in results[name].items()
     ]

@@ -224,7 +224,7 @@ def test_a_number_has_as_many_digits_as_say_something(value: float, shown: str) 
 
 
 def test_versions_are_asked_for() -> None:
-    known = about()
+    known = about(SHORT)
     assert known["PyJWT"][0].isdecimal()
     assert version_of("python3")[0].isdecimal()
     assert version_of("no-such-command") == "not installed"
@@ -238,7 +238,7 @@ def test_the_command_keeps_figures_and_makes_the_page_from_them(tmp_path: Path, 
     tables = json.loads(kept.read_text())["results"]
     tables[shells.ABOVE]["another"] = "not installed"
     kept.write_text(
-        json.dumps({"about": about(), "results": tables | {micro.RATIOS: {micro.RS256: [1, 1, 1]}, micro.MICROSECONDS: {}}})
+        json.dumps({"about": about(SHORT), "results": tables | {micro.RATIOS: {micro.RS256: [1, 1, 1]}, micro.MICROSECONDS: {}}})
     )
     main(["--from", str(kept), "--docs", str(tmp_path / "docs")])
     assert "| another | not installed |" in (tmp_path / "docs" / "benchmarks.md").read_text()
