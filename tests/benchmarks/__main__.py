@@ -48,6 +48,8 @@ def main(arguments: Sequence[str], make: type[FakeIssuer] = FakeIssuer) -> None:
     parser.add_argument("--docs", type=Path, metavar="FOLDER", help="where the page and its pictures go")
     options = parser.parse_args(arguments)
     parts = options.only.split(",") if options.only else list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"{', '.join(sorted(unknown))}: there is no such part, only {', '.join(PARTS)}")
     effort = QUICK if options.quick else FULL
     of_what, results = read(options.kept) if options.kept else (about(effort), measured(parts, effort, Scene(make)))
     if options.json:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -63,7 +64,7 @@ class Load(NamedTuple):
 def end_to_end(scene: Scene, effort: Effort) -> Results:
     """For each framework the requests a second, and both figures against the bare application of the same round."""
     if shutil.which(WRK) is None:
-        print(HOW_TO_GET_IT, flush=True)
+        print(HOW_TO_GET_IT, file=sys.stderr, flush=True)
         return {}
     found: Results = {}
     for framework in effort.frameworks or SERVERS:

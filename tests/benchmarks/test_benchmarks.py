@@ -245,6 +245,12 @@ def test_the_command_keeps_figures_and_makes_the_page_from_them(tmp_path: Path, 
     assert (tmp_path / "docs" / "benchmarks-micro.svg").exists()
 
 
+def test_a_part_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "shells,nothing"])
+    assert "nothing: there is no such part" in capsys.readouterr().err
+
+
 def test_the_command_says_which_parts_there_are() -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "--help"]
     run = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, check=True)
