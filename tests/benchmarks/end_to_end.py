@@ -92,10 +92,11 @@ def _loads(scene: Scene, effort: Effort, framework: str) -> dict[str, list[Load]
     variants = {name: variant for name, variant in VARIANTS.items() if name != LIST or framework == "FastAPI"}
     loads: dict[str, list[Load]] = {name: [] for name in variants}
     with _tokens(scene) as files, ExitStack() as running:
-        ports = {
-            name: running.enter_context(_running(scene, framework, variant, UNSEEN if name == FIRST else 1))
-            for name, variant in variants.items()
-        }
+        with _on_processor(0):
+            ports = {
+                name: running.enter_context(_running(scene, framework, variant, UNSEEN if name == FIRST else 1))
+                for name, variant in variants.items()
+            }
         for name in variants:
             _load(ports[name], files[name == FIRST], WARM_UP)
         for number in range(effort.loads):
@@ -112,6 +113,17 @@ def _tokens(scene: Scene) -> Iterator[tuple[Path, Path]]:
         one.write_text(scene.token)
         many.write_text("\n".join(scene.tokens(UNSEEN)))
         yield one, many
+
+
+@contextmanager
+def _on_processor(number: int) -> Iterator[None]:
+    """What is started meanwhile stays there: servers and wrk would take turns on both, and the latencies would be about that."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[number % len(before)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager
@@ -138,9 +150,9 @@ def _environment(scene: Scene, framework: str, variant: str, callers: int) -> Ma
 
 def _load(port: int, tokens: Path, seconds: int) -> Load:
     command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout=30s", "-s", str(Path(__file__).with_name("load.lua"))]
-    run = subprocess.run(
-        [*command, f"http://127.0.0.1:{port}/profiles/7", "--", str(tokens)], capture_output=True, text=True, check=True
-    )
+    words = [*command, f"http://127.0.0.1:{port}/profiles/7", "--", str(tokens)]
+    with _on_processor(1):
+        run = subprocess.run(words, capture_output=True, text=True, check=True)
     requests, microseconds, latency, failed = map(
         int, re.findall(r"^figures (\d+) (\d+) (\d+) (\d+)$", run.stdout, re.MULTILINE)[0]
     )
