@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from sys import intern
 from typing import Any, Literal
 
 from callerid.errors import NoRequestError
 
-__all__ = ["Caller", "CallerAuth", "CallerUser", "Claims", "Occasion", "current_caller"]
+__all__ = ["Caller", "CallerAuth", "CallerUser", "Claims", "Occasion", "current_caller", "new_caller"]
 
 VerifiedBy = Literal["signature", "cloud_run_iam", "mtls"]
 
@@ -20,9 +20,10 @@ class Claims(Mapping[str, Any]):
     _members: Mapping[str, Any]
 
     def __init__(self, members: Mapping[str, Any]) -> None:
-        flat = _IMMUTABLE.issuperset(map(type, members.values()))
-        frozen = dict(members) if flat else {name: _freeze(value) for name, value in members.items()}
-        object.__setattr__(self, "_members", MappingProxyType(frozen))
+        names = map(intern, members)  # the same in all tokens, and a third of what one takes in memory
+        values = members.values()
+        frozen = dict(zip(names, values if _IMMUTABLE.issuperset(map(type, values)) else map(_freeze, values), strict=True))
+        object.__setattr__(self, "_members", frozen)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("claims are immutable")
@@ -72,7 +73,7 @@ def _thaw(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """A verified caller.
 
@@ -103,6 +104,32 @@ class Caller:
             "verified_by": self.verified_by,
             "claims": self.claims.to_dict(),
         }
+
+
+class _Unfrozen:
+    """A caller in the making: `Caller.__init__`, as that of every frozen dataclass, takes longer than decoding a token does."""
+
+    __slots__ = Caller.__slots__
+
+
+def new_caller(
+    issuer: str,
+    subject: str,
+    audience: str,
+    email: str | None,
+    claims: Claims,
+    issued_at: float,
+    expires_at: float,
+    verified_by: VerifiedBy,
+    member: str,
+) -> Caller:
+    """The same as `Caller(…)`, sooner."""
+    made: Any = _Unfrozen()
+    made.issuer, made.subject, made.audience, made.email, made.claims = issuer, subject, audience, email, claims
+    made.issued_at, made.expires_at, made.verified_by, made.member = issued_at, expires_at, verified_by, member
+    made.__class__ = Caller
+    caller: Caller = made
+    return caller
 
 
 class CallerUser:

@@ -82,7 +82,7 @@ def _dead_members(members: Members, name: str, issuers: Sequence[Issuer]) -> Ite
         )
     if any(issuer.has_google_email_authority for issuer in issuers):
         return
-    if members.of_kind("serviceAccount") or members.of_kind("project"):
+    if members.of_kind("serviceAccount"):
         yield f"{name}: serviceAccount: members can match nobody, since no issuer is an authority for them"
     if any(issuer.vouches_for_people for issuer in issuers):
         return

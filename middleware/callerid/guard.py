@@ -398,7 +398,7 @@ class Guard:
         caller = verified.caller
         if verified.names is None:
             verified.names = self._reader.names_of(caller)
-        if rule.members.names.isdisjoint(verified.names) and not rule.members.admit_by_prefix(caller.issuer, caller.subject):
+        if rule.members.names.isdisjoint(verified.names) and not rule.members.admit_subject(caller.issuer, caller.subject):
             raise self._not_admitted(rule, caller)
         if self._refuse_unless is not None:
             self._ask_further(self._refuse_unless, caller)
@@ -464,7 +464,7 @@ class Guard:
     def _not_admitted(self, rule: Rule, caller: Caller) -> Refused:
         verified = self._reader.names_if_verified(caller)
         reason = "caller_not_allowed" if rule.members.names.isdisjoint(verified) else "email_not_verified"
-        is_listed = ("user", normal_address(caller.email)) in rule.members.names  # and nobody vouches for the address
+        is_listed = f"user:{normal_address(caller.email)}" in rule.members.names  # and nobody vouches for the address
         hint = _UNVOUCHED.format(shown(caller.subject)) if is_listed else ""
         return refusal(reason, f"{shown(caller.member)} by the rule {rule.name!r}{hint}")
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
@@ -17,7 +18,6 @@ ALL_USERS = "allUsers"
 ALL_AUTHENTICATED_USERS = "allAuthenticatedUsers"
 MOST_GROUPS = 32  # within each other
 _KINDS = ("serviceAccount", "user", "domain", "principal", "group")
-_EVERYBODY, _ANYBODY = (ALL_USERS,), (ALL_AUTHENTICATED_USERS,)
 _PROJECT_SUFFIX = ".iam.gserviceaccount.com"
 
 # Projects of Google's own service agents: an account there acts for anybody's project (IAM documentation, "Service agents").
@@ -40,36 +40,37 @@ def member_name(issuer: Issuer, subject: str, email: str | None) -> str:
     return f"serviceAccount:{address}" if issuer.has_google_email_authority else f"principal:{issuer.issuer}/{subject}"
 
 
-Name = tuple[str, ...]  # a kind, and what that kind compares
-
-
 @dataclass(slots=True, eq=False)
 class Members:
     """One allowlist. Whom it admits is one look-up in a set, however long it is.
 
-    `words` are those that were written, `names` what they mean: each caller has a few names, and one of them has to be here.
+    `words` are those that were written, `names` what they mean, normal in their case: each caller has a few names, and one of
+    them has to be here. A `principal:` is an issuer and a subject, never one text, for issuers hold slashes.
     """
 
     words: set[str] = field(default_factory=set)
-    names: set[Name] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    principals: set[tuple[str, str]] = field(default_factory=set)
     principal_prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def everyone(self) -> bool:
         """Whether nobody need say who they are."""
-        return _EVERYBODY in self.names
+        return ALL_USERS in self.names
 
     @property
     def all_authenticated(self) -> bool:
         """Whether every caller is one of them."""
-        return _ANYBODY in self.names
+        return ALL_AUTHENTICATED_USERS in self.names
 
     def of_kind(self, kind: str) -> set[str]:
-        """What the members of a kind compare: addresses for `serviceAccount` and `user`, domains for `project` and `domain`."""
-        return {name[1] for name in self.names if name[0] == kind}
+        """What stands behind a kind's colon."""
+        return {value for name in self.names for word, _, value in [name.partition(":")] if word == kind}
 
-    def admit_by_prefix(self, issuer: str, subject: str) -> bool:
-        """Whether a `principal:` with a final `*` is for this subject."""
+    def admit_subject(self, issuer: str, subject: str) -> bool:
+        """Whether a `principal:` is for this subject."""
+        if (issuer, subject) in self.principals:
+            return True
         prefixes = self.principal_prefixes.get(issuer, ())
         return any(subject.startswith(prefix) and len(subject) > len(prefix) for prefix in prefixes)
 
@@ -97,34 +98,34 @@ class MemberReader:
             _check_group_name("groups", name)
             self.read(f"groups: {name}", [f"group:{name}"])
 
-    def names_of(self, caller: Caller) -> frozenset[Name]:
-        """Every name that an allowlist could admit this verified caller by. It holds for as long as the token does."""
-        return frozenset(
-            {_EVERYBODY, _ANYBODY, ("principal", caller.issuer, caller.subject), *self._address_names(caller, caller.email)}
-        )
+    def names_of(self, caller: Caller) -> tuple[str, ...]:
+        """Every name but its `principal:` that an allowlist could admit this verified caller by, for as long as its token holds."""
+        names = self._address_names(caller, caller.email)
+        own = (caller.member if name == caller.member else name for name in names)  # one text in memory, not two
+        return (ALL_USERS, ALL_AUTHENTICATED_USERS, *own)
 
-    def names_if_verified(self, caller: Caller) -> frozenset[Name]:
+    def names_if_verified(self, caller: Caller) -> tuple[str, ...]:
         """The further names that the caller would have if the token said that its address is verified."""
         issuer = self.issuers[caller.issuer]
-        return frozenset(() if caller.email is not None else self._address_names(caller, issuer.claimed_email(caller.claims)))
+        return () if caller.email is not None else tuple(self._address_names(caller, issuer.claimed_email(caller.claims)))
 
-    def _address_names(self, caller: Caller, email: str | None) -> Iterator[Name]:
+    def _address_names(self, caller: Caller, email: str | None) -> Iterator[str]:
         address = normal_address(email)
         if address is None:
             return
         issuer = self.issuers[caller.issuer]
         if is_service_account(address):
             if issuer.has_google_email_authority:
-                yield ("serviceAccount", address)
-                yield ("project", domain_of(address))
+                yield f"serviceAccount:{address}"
+                yield intern(f"serviceAccount:*@{domain_of(address)}")  # one for all accounts of a project
             return
         hosted = issuer.hosted_domain(caller.claims)
         if hosted is not None:
-            yield ("domain", hosted)
+            yield intern(f"domain:{hosted}")
         # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
         vouched = hosted is not None or domain_of(address) == "gmail.com" or self.consumer_accounts
         if vouched or {GOOGLE, GOOGLE_ALIAS}.isdisjoint(issuer.spellings):
-            yield ("user", address)
+            yield f"user:{address}"
 
     def read(self, where: str, words: Iterable[str]) -> Members:
         """The allowlist of these words; `where` names the field in an error.
@@ -147,9 +148,9 @@ class MemberReader:
         if word == ALL_USERS:
             if path:
                 raise ConfigurationError(f"{where}: {ALL_USERS} cannot be in a group; write it where the group is used")
-            members.names.add(_EVERYBODY)
+            members.names.add(word)
         elif word == ALL_AUTHENTICATED_USERS:
-            members.names.add(_ANYBODY)
+            members.names.add(word)
         else:
             kind, _, value = word.partition(":")
             if kind == "group":
@@ -158,7 +159,7 @@ class MemberReader:
             elif kind == "principal":
                 self._add_principal(members, where, value)
             elif kind == "domain":
-                members.names.add(("domain", _domain(where, value)))
+                members.names.add(f"domain:{_domain(where, value)}")
             else:
                 _add_address(members, where, kind, value)
 
@@ -192,7 +193,7 @@ class MemberReader:
         if "*" in prefix or (prefix != subject and prefix and prefix[-1] not in ":/"):
             raise ConfigurationError(f"{where}: principal:{value}: one * is allowed, at the end, after ':' or '/'")
         if prefix == subject:
-            members.names.add(("principal", issuer.issuer, subject))
+            members.principals.add((issuer.issuer, subject))
         else:
             before = members.principal_prefixes.get(issuer.issuer, ())
             members.principal_prefixes[issuer.issuer] = (*before, prefix)
@@ -222,7 +223,7 @@ def _checked_word(where: str, word: object) -> str:
 
 def _add_address(members: Members, where: str, kind: str, value: str) -> None:
     if kind == "serviceAccount" and value.startswith("*@"):
-        members.names.add(("project", _project_domain(where, value)))
+        members.names.add(f"serviceAccount:*@{_project_domain(where, value)}")
         return
     address = normal_address(value)
     if address is None or "*" in value or any(character.isspace() for character in value):
@@ -235,7 +236,7 @@ def _add_address(members: Members, where: str, kind: str, value: str) -> None:
         )
     if other != kind:
         raise ConfigurationError(f"{where}: {kind}:{value} can match nobody; did you mean {other}:{value}?")
-    members.names.add((kind, address))
+    members.names.add(f"{kind}:{address}")
 
 
 def _project_domain(where: str, value: str) -> str:

@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -12,7 +11,6 @@ from callerid.caller import Caller, Claims
 from callerid.forks import PerProcess
 from callerid.keys import KeySet
 from callerid.keys.material import Key
-from callerid.members import Name
 
 __all__ = ["MemoryStatus", "TokenMemory", "Verified", "size_of"]
 
@@ -31,8 +29,9 @@ class Verified:
     valid_until: float
     keys: KeySet = field(repr=False)
     key: Key | None
-    names: Set[Name] | None = field(default=None, repr=False)
+    names: tuple[str, ...] | None = field(default=None, repr=False)
     remembered: bool = False
+    weight: int = field(default=0, repr=False)  # in memory, in bytes
 
     @property
     def is_private(self) -> bool:
@@ -84,7 +83,7 @@ class TokenMemory:
 
     def __init__(self, *, entries: int, size: int) -> None:
         self._most, self._size, self._bytes = entries, size, 0
-        self._remembered: OrderedDict[str | bytes, tuple[Verified, int]] = OrderedDict()  # the last used last
+        self._remembered: OrderedDict[str | bytes, Verified] = OrderedDict()  # the last used last
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._hits = self._misses = self._lapsed = self._evicted = 0
 
@@ -93,11 +92,10 @@ class TokenMemory:
 
     def recall(self, sent: str | bytes, header: Header | None, now: float) -> Verified | None:
         """What is remembered of what came in this header, if it still holds at this time. It takes no lock."""
-        entry = self._remembered.get(sent)
-        if entry is None:
+        verified = self._remembered.get(sent)
+        if verified is None:
             self._misses += 1
             return None
-        verified = entry[0]
         if not verified.holds(header, now):
             self._lapsed += 1
             self.discard(sent)
@@ -113,13 +111,13 @@ class TokenMemory:
         """Remember a token, forgetting those unused for longest. One without a key is never remembered."""
         if verified.key is None or not self._most:
             return
-        weight = 2 * len(verified.sent) + 1024 + size_of(verified.caller.claims)
-        if weight > self._size:
+        verified.weight = 2 * len(verified.sent) + 1024 + size_of(verified.caller.claims)
+        if verified.weight > self._size:
             return
         with self._lock():
             self._forget(verified.sent)
-            self._remembered[verified.sent] = (verified, weight)
-            self._bytes += weight
+            self._remembered[verified.sent] = verified
+            self._bytes += verified.weight
             while self._bytes > self._size or len(self._remembered) > self._most:
                 self._forget(next(iter(self._remembered)))
                 self._evicted += 1
@@ -130,8 +128,9 @@ class TokenMemory:
             self._forget(sent)
 
     def _forget(self, sent: str | bytes) -> None:
-        _, weight = self._remembered.pop(sent, (None, 0))
-        self._bytes -= weight
+        forgotten = self._remembered.pop(sent, None)
+        if forgotten is not None:
+            self._bytes -= forgotten.weight
 
     def status(self) -> "MemoryStatus":
         """How it is used."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from callerid.audience import accepted_audiences, with_other_slash
 from callerid.bearer import IAP, IAP_HEADER, Header
-from callerid.caller import Caller, Claims, VerifiedBy
+from callerid.caller import Caller, Claims, VerifiedBy, new_caller
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.issuers import Issuer
 from callerid.keys.material import Key
@@ -222,17 +222,16 @@ class Verifier:
     def _identify(self, checked: _Checked, header: Header | None, key: Key | None, verified_by: VerifiedBy) -> Verified:
         claims, issuer = checked.token.claims, checked.issuer
         email = issuer.verified_email(claims)  # 8
-        caller = Caller.__new__(Caller)  # past `__init__`, which in a frozen dataclass takes longer than all steps but two
-        caller.__dict__.update(
-            issuer=issuer.issuer,
-            subject=checked.subject,
-            audience=checked.audience,
-            email=email,
-            claims=Claims(claims),
-            issued_at=checked.issued_at,
-            expires_at=checked.expires_at,
-            verified_by=verified_by,
-            member=member_name(issuer, checked.subject, email),
+        caller = new_caller(
+            issuer.issuer,
+            checked.subject,
+            checked.audience,
+            email,
+            Claims(claims),
+            checked.issued_at,
+            checked.expires_at,
+            verified_by,
+            member_name(issuer, checked.subject, email),
         )
         valid_from, valid_until = checked.not_before - self._leeway, checked.expires_at + self._leeway
         return Verified(caller, checked.sent, header, valid_from, valid_until, issuer.key_set, key)
