@@ -12,14 +12,15 @@ from callerid.forks import PerProcess
 from callerid.keys import KeySet
 from callerid.keys.material import Key
 
-__all__ = ["MemoryStatus", "TokenMemory", "Verified", "size_of"]
+__all__ = ["MemoryStatus", "TokenMemory", "Verified", "size_of", "weight_of"]
 
 
 @dataclass(slots=True, eq=False)
 class Verified:
     """A verified token: its caller, and what has to hold for it to be believed again.
 
-    `sent` is what bore it, whole: the header's value, or the token alone. `names` are those that its Guard knows the caller by.
+    `sent` is what bore it, whole: the header's value, or the token alone. `is_plain` says that its claims are as small as they
+    look (`UnverifiedToken`), `names` are those that its Guard knows the caller by, `weight` is what it takes in memory, in bytes.
     """
 
     caller: Caller
@@ -29,9 +30,10 @@ class Verified:
     valid_until: float
     keys: KeySet = field(repr=False)
     key: Key | None
+    is_plain: bool = False
     names: tuple[str, ...] | None = field(default=None, repr=False)
     remembered: bool = False
-    weight: int = field(default=0, repr=False)  # in memory, in bytes
+    weight: int = field(default=0, repr=False)
 
     @property
     def is_private(self) -> bool:
@@ -46,6 +48,12 @@ class Verified:
             and self.key is not None
             and self.keys.holds(self.key)
         )
+
+
+def weight_of(verified: Verified) -> int:
+    """The bytes that a remembered token takes, at most: what it was sent as, its claims, and what is around them."""
+    claims = verified.caller.claims
+    return 800 + 2 * len(verified.sent) + (192 * len(claims) if verified.is_plain else size_of(claims))
 
 
 def size_of(value: object) -> int:
@@ -111,9 +119,10 @@ class TokenMemory:
         """Remember a token, forgetting those unused for longest. One without a key is never remembered."""
         if verified.key is None or not self._most:
             return
-        verified.weight = 2 * len(verified.sent) + 1024 + size_of(verified.caller.claims)
+        verified.weight = weight_of(verified)
         if verified.weight > self._size:
             return
+        verified.caller.claims.share_names()
         with self._lock():
             self._forget(verified.sent)
             self._remembered[verified.sent] = verified

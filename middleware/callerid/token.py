@@ -29,7 +29,10 @@ _BLANKS = " \t\n\r"  # RFC 8259 §2
 
 @dataclass(slots=True, eq=False)
 class UnverifiedToken:
-    """A well-formed token that nobody has verified."""
+    """A well-formed token that nobody has verified.
+
+    `is_plain` says that its claims are numbers, constants and ASCII texts only, so that they take little more than its length.
+    """
 
     alg: str
     kid: str | None
@@ -37,6 +40,7 @@ class UnverifiedToken:
     claims: dict[str, Any] = field(repr=False)
     signing_input: bytes = field(repr=False)
     encoded_signature: bytes = field(repr=False)
+    is_plain: bool = field(repr=False)
 
     @property
     def signature(self) -> bytes:
@@ -64,9 +68,9 @@ def parse_token(token: str) -> UnverifiedToken:
         raise _malformed("not three segments of ASCII text")
     header, payload, signature = segments
     alg, kid, typ = _usual_header(header) if len(header) <= USUAL_HEADER_BYTES else _read_header(header)
-    claims = _json_object(_decode(payload))
+    claims, is_plain = _json_object(_decode(payload))
     _check_encoding(signature)
-    return UnverifiedToken(alg, kid, typ, claims, whole[: -len(signature) - 1], signature)
+    return UnverifiedToken(alg, kid, typ, claims, whole[: -len(signature) - 1], signature, is_plain)
 
 
 def is_kid(value: object) -> bool:
@@ -85,7 +89,7 @@ def media_type(typ: str) -> str:
 
 def _read_header(segment: bytes) -> tuple[str, str | None, str | None]:
     """`alg`, `kid` and `typ`. A key or the place of one (`jwk`, `jku`, `x5c`, `x5u`) is never used: RFC 8725 §3.10."""
-    header = _json_object(_decode(segment))
+    header, _ = _json_object(_decode(segment))
     if "crit" in header or "b64" in header:
         raise _malformed("crit or b64 in the header: this token asks for an extension that is not supported")
     kid = header.get("kid")
@@ -139,22 +143,26 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
 
 
-def _json_object(raw: bytes) -> dict[str, Any]:
-    """One JSON object that every handler can echo: no duplicate names, no lone surrogates, no deep nesting."""
+def _json_object(raw: bytes) -> tuple[dict[str, Any], bool]:
+    """One JSON object that every handler can echo: no duplicate names, no lone surrogates, no deep nesting. And whether it is
+    plain: flat, and ASCII.
+    """
     try:
         text = raw.decode().strip(_BLANKS)
         value, end = _DECODER.raw_decode(text)
         if end != len(text):
             raise ValueError("more than one value")
-        if ("[" in text or text.rfind("{") > 0) and _depth(value) > MAX_DEPTH:
+        is_flat = "[" not in text and text.rfind("{") == 0
+        if not is_flat and _depth(value) > MAX_DEPTH:
             raise ValueError("nested too deep")
-        if "\\u" in text:
+        is_escaped = "\\u" in text
+        if is_escaped:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # UnicodeError is a ValueError
         raise _malformed("a segment is not strict UTF-8 JSON") from None
     if not isinstance(value, dict):
         raise _malformed("a segment is no JSON object")
-    return value
+    return value, is_flat and not is_escaped and text.isascii()
 
 
 def _depth(value: Any) -> int:

@@ -234,7 +234,7 @@ class Verifier:
             member_name(issuer, checked.subject, email),
         )
         valid_from, valid_until = checked.not_before - self._leeway, checked.expires_at + self._leeway
-        return Verified(caller, checked.sent, header, valid_from, valid_until, issuer.key_set, key)
+        return Verified(caller, checked.sent, header, valid_from, valid_until, issuer.key_set, key, checked.token.is_plain)
 
 
 def _missing(name: str) -> Refused:
