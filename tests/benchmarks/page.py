@@ -21,7 +21,7 @@ __all__ = ["about", "page", "pictures", "version_of"]
 MEASURED = (
     "callerid", "cryptography", "PyJWT", "google-auth", "CacheControl", "requests", "joserfc", "Authlib", "python-jose", "oxyjwt",
     "webtoken", "jwks-client", "auth-jwks", "pyjwt-key-fetcher", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "flask",
-    "gunicorn", "django", "cachetools", "urllib3",
+    "gunicorn", "django", "urllib3",
 )  # fmt: skip
 
 HEAD = """# What it costs
