@@ -34,13 +34,13 @@ def _rsa(padding: AsymmetricPadding, digest: HashAlgorithm) -> _Check:
 
 def _ecdsa(size: int, digest: HashAlgorithm) -> _Check:
     """RFC 7518 §3.4: two numbers of so many bytes, and nothing else. PyJWT's check of that takes a fifth of a verification."""
-    scheme = ECDSA(digest)
+    scheme = cache(lambda: ECDSA(digest))  # the first one imports a back end, which RS256 does without
 
     def check(key: Any, signature: bytes, signed: bytes) -> None:
         if len(signature) != 2 * size:
             raise InvalidSignature
         r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-        key.verify(encode_dss_signature(r, s), signed, scheme)
+        key.verify(encode_dss_signature(r, s), signed, scheme())
 
     return check
 
