@@ -128,7 +128,8 @@ class TokenMemory:
             self._remembered[verified.sent] = verified
             self._bytes += verified.weight
             while self._bytes > self._size or len(self._remembered) > self._most:
-                self._forget(next(iter(self._remembered)))
+                _, (_, lightened) = self._remembered.popitem(last=False)  # in one go: `recall` moves entries meanwhile
+                self._bytes -= lightened
                 self._evicted += 1
 
     def discard(self, sent: str | bytes) -> None:
@@ -141,13 +142,14 @@ class TokenMemory:
         if forgotten is not None:
             self._bytes -= forgotten.weight
 
-    def status(self) -> "MemoryStatus":
+    def status(self) -> MemoryStatus:
         """How it is used."""
-        return MemoryStatus(
-            entries=len(self),
-            bytes=self._bytes,
-            hits=self._hits,
-            misses=self._misses,
-            lapsed=self._lapsed,
-            evicted=self._evicted,
-        )
+        with self._lock():  # between two changes, or there would be one entry too many
+            return MemoryStatus(
+                entries=len(self),
+                bytes=self._bytes,
+                hits=self._hits,
+                misses=self._misses,
+                lapsed=self._lapsed,
+                evicted=self._evicted,
+            )
