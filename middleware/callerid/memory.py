@@ -52,7 +52,7 @@ class Verified:
 
 def weight_of(verified: Verified) -> int:
     """The bytes that a remembered token takes, at most: what it was sent as, its claims, and what is around them."""
-    claims, around = verified.caller.claims, 800 + len(verified.caller.member)
+    claims, around = verified.caller.claims, 800 + sys.getsizeof(verified.caller.member)
     return around + 2 * len(verified.sent) + (192 * len(claims) if verified.is_plain else size_of(claims))
 
 
@@ -128,8 +128,8 @@ class TokenMemory:
             self._remembered[verified.sent] = verified
             self._bytes += verified.weight
             while self._bytes > self._size or len(self._remembered) > self._most:
-                _, (_, lightened) = self._remembered.popitem(last=False)  # in one go: `recall` moves entries meanwhile
-                self._bytes -= lightened
+                _, least_recent = self._remembered.popitem(last=False)  # in one go: `recall` moves entries meanwhile
+                self._bytes -= least_recent.weight
                 self._evicted += 1
 
     def discard(self, sent: str | bytes) -> None:
