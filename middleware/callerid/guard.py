@@ -42,7 +42,7 @@ from callerid.verifier import LEEWAY, Verifier
 __all__ = ["Guard", "GuardStatus", "Judgement", "Request", "Rule"]
 
 WARM_UP = 30.0  # seconds
-USUAL_PATHS, USUAL_PATH = 1024, 256  # how many are remembered, and how long they are at most
+USUAL_PATHS, USUAL_PATH, USUAL_METHOD = 1024, 256, 32  # how many are remembered, and how long they and the methods are at most
 
 _JUDGEMENT = "callerid.judgement"
 _UNVOUCHED = (
@@ -420,7 +420,8 @@ class Guard:
 
     def _rule(self, request: Request) -> Rule:
         method, path, raw_path, other_path = request.method, request.path, request.raw_path, request.other_path
-        if len(path) > USUAL_PATH or len(raw_path or "") > USUAL_PATH or other_path is not None:
+        is_usual = len(path) <= USUAL_PATH and len(raw_path or "") <= USUAL_PATH and len(method) <= USUAL_METHOD
+        if not is_usual or other_path is not None:
             return self._find_rule(method, path, raw_path, other_path)
         return self._usual_rule(method, path, raw_path)
 
