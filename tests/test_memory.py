@@ -1,24 +1,63 @@
 """What is remembered of verified tokens, and what it takes to be believed again."""
 
+import asyncio
+import json
+import string
+import sys
 import threading
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from callerid import Caller, Claims, Guard, Header, Issuer, google
 from callerid.keys import KeySet
-from callerid.keys.keyset import KeyList
+from callerid.keys.keyset import KeyList, parse_jwks
 from callerid.keys.local import StaticKeys
 from callerid.keys.material import Key
 from callerid.memory import TokenMemory, Verified, size_of
-from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer, named, reason
+from tests.support import AUDIENCE, LOGIN, STRANGER, Clock, FakeIssuer, named, reason
 
 KEY = Key("key-1", b"1", frozenset({"RS256"}), None)
 KEYS = StaticKeys(KeyList([KEY]))
 AUTHORIZATION, ASSERTION = Header("Authorization"), Header("X-Assertion", scheme=None)
 MEGABYTE = 1024 * 1024
+NOW, HOUR = 1_800_000_000, 3600
+
+
+class Shelf(StaticKeys):
+    """Keys that a test puts there and takes away."""
+
+    def __init__(self) -> None:
+        super().__init__(KeyList([]))
+
+    def put(self, *keys: Key) -> None:
+        self._keys = KeyList(keys)
+
+
+@pytest.fixture(scope="module")
+def signer() -> Iterator[FakeIssuer]:
+    """Google's name, six keys of its own, and the hour of these tests."""
+    with FakeIssuer(algorithm="ES256", clock=lambda: NOW) as signer:
+        for _ in range(5):
+            signer.add_key()
+        yield signer
+
+
+def keys_of(signer: FakeIssuer) -> list[Key]:
+    return list(parse_jwks(signer.jwks()))
+
+
+def build(signer: FakeIssuer, **options: Any) -> Guard:
+    at_hand = google(keys=signer.jwks(), algorithms=["ES256"])
+    settings: dict[str, Any] = {"issuers": [at_hand], "audience": AUDIENCE, "callers": [LOGIN], "clock": Clock(NOW)}
+    return Guard(**settings | options)
+
+
+def ask(guard: Guard, token: str, name: str = "Authorization", value: str = "Bearer {}") -> str | None:
+    return reason(guard.check, "GET", "/", {name: value.format(token)})
 
 
 def verified(token: str, *, key: Key | None = KEY, header: Header | None = AUTHORIZATION, keys: KeySet = KEYS) -> Verified:
@@ -191,3 +230,194 @@ def test_a_token_that_is_remembered_from_one_header_is_judged_in_another_by_that
 
 def test_a_repr_holds_no_token() -> None:
     assert "secret" not in repr(verified("secret"))
+
+
+# How it is used
+
+
+def counted(guard: Guard) -> tuple[int, int, int, int, int]:
+    status = guard.memory_status()
+    return status["entries"], status["hits"], status["misses"], status["lapsed"], status["evicted"]
+
+
+def test_the_status_counts_what_becomes_of_each_look_up(signer: FakeIssuer, clock: Clock) -> None:
+    shelf, keys, tokens = Shelf(), keys_of(signer), [signer.token(LOGIN, AUDIENCE, jti=str(number)) for number in range(3)]
+    guard = build(signer, issuers=[google(keys=shelf, algorithms=["ES256"])], clock=clock, remember=2)
+    shelf.put(*keys)
+    first, second, third = tokens
+    steps = [
+        (first, "Authorization", (1, 0, 1, 0, 0)),  # a miss
+        (first, "Authorization", (1, 1, 1, 0, 0)),  # a hit
+        (first, "X-Serverless-Authorization", (1, 1, 1, 1, 0)),  # lapsed, in another header
+        (second, "Authorization", (2, 1, 2, 1, 0)),  # a miss
+        (first, "X-Serverless-Authorization", (2, 2, 2, 1, 0)),  # a hit
+        (third, "Authorization", (2, 2, 3, 1, 1)),  # a miss, for which the second has to go
+        (second, "Authorization", (2, 2, 4, 1, 2)),  # a miss, for which the first has to go
+    ]
+    assert counted(guard) == (0, 0, 0, 0, 0)
+    for token, name, expected in steps:
+        assert (ask(guard, token, name), counted(guard)) == (None, expected)
+    shelf.put(*keys[1:])
+    assert (ask(guard, second), counted(guard)) == ("unknown_key", (1, 2, 4, 2, 2))
+    shelf.put(*keys)
+    clock.advance(HOUR + 30)
+    assert (ask(guard, third), counted(guard)) == ("token_expired", (0, 2, 4, 3, 2))
+    assert (ask(guard, third), counted(guard)) == ("token_expired", (0, 2, 5, 3, 2))
+    assert guard.memory_status()["bytes"] == 0
+
+
+def test_the_status_counts_what_is_evicted_for_its_bytes(signer: FakeIssuer) -> None:
+    tokens = [signer.token(LOGIN, AUDIENCE, jti=str(number)) for number in range(3)]
+    guard = build(signer)
+    ask(guard, tokens[0])
+    each = guard.memory_status()["bytes"]
+    small, smaller = build(signer, remember_bytes=2 * each), build(signer, remember_bytes=each - 1)
+    for token in tokens:
+        assert [ask(small, token), ask(smaller, token)] == [None, None]
+    assert small.memory_status() == {"entries": 2, "bytes": 2 * each, "hits": 0, "misses": 3, "lapsed": 0, "evicted": 1}
+    assert smaller.memory_status() == {"entries": 0, "bytes": 0, "hits": 0, "misses": 3, "lapsed": 0, "evicted": 0}
+
+
+def test_the_status_is_plain_json(signer: FakeIssuer) -> None:
+    guard = build(signer)
+    ask(guard, signer.token(LOGIN, AUDIENCE))
+    status = guard.memory_status()
+    assert {type(value) for value in status.values()} == {int}
+    assert json.loads(json.dumps(status)) == status
+
+
+def test_a_token_that_is_replaced_weighs_once() -> None:
+    memory = TokenMemory(entries=2, size=MEGABYTE)
+    memory.put(verified("token"))
+    once = memory.status()["bytes"]
+    for _ in range(1000):
+        memory.put(verified("token"))
+        assert memory.status()["bytes"] == once > 0
+    memory.discard("token")
+    memory.discard("token")
+    assert memory.status()["bytes"] == 0
+
+
+@pytest.mark.parametrize("options", [{"remember": 0}, {"remember_bytes": 0}, {"remember": 0, "remember_bytes": 0}], ids=str)
+def test_switched_off_it_lets_every_token_be_verified_anew(options: dict[str, int], signer: FakeIssuer) -> None:
+    guard, headers = build(signer, **options), signer.headers(LOGIN, AUDIENCE)
+    callers = [guard.check("GET", "/", headers) for _ in range(2)]
+    callers += [asyncio.run(guard.acheck("GET", "/", headers)) for _ in range(2)]
+    assert len(set(map(id, callers))) == 4
+    assert guard.memory_status() == {"entries": 0, "bytes": 0, "hits": 0, "misses": 4, "lapsed": 0, "evicted": 0}
+
+
+# What is like a remembered value, and is not it
+
+
+def test_no_value_that_differs_in_a_character_is_recalled(signer: FakeIssuer) -> None:
+    guard, good = build(signer), f"Bearer {signer.token(LOGIN, AUDIENCE)}".encode()
+    guard.check("GET", "/", [("Authorization", good)])
+    alphabet = [bytes([character]) for character in (string.ascii_letters + string.digits + "-_. ").encode()]
+    places = range(len(good))
+    changed = {good[:place] + letter + good[place + 1 :] for place in places for letter in alphabet}
+    changed |= {good[:place] + good[place + 1 :] for place in places} | {good[:place] for place in places}
+    changed -= {good}
+    assert len(changed) > 20_000
+    assert not any(guard.verifier.recall(value, AUTHORIZATION) for value in changed)
+    some = (value for value in sorted(changed)[::50] if value[:7].lower() != b"bearer " or value[7:] != good[7:])
+    assert None not in {reason(guard.check, "GET", "/", [("Authorization", value)]) for value in some}
+    assert guard.verifier.recall(good, AUTHORIZATION) is not None
+    assert guard.memory_status()["entries"] == 1
+
+
+def test_a_text_is_not_taken_for_bytes_of_the_same_hash(signer: FakeIssuer) -> None:
+    """A verifier is given tokens as text, a Guard whole values as bytes."""
+    token, bare = signer.token(LOGIN, AUDIENCE), Header("X-Bare", scheme=None)
+    guard = build(signer, headers=[AUTHORIZATION, bare])
+    verifier = guard.verifier
+    assert hash(token) == hash(token.encode())
+    assert [ask(guard, token), ask(guard, token, "X-Bare", "{}")] == [None, None]
+    wrong: list[Any] = [f"Bearer {token}", f"Bearer {token}".encode(), token.encode(), bytearray(token.encode()), None]
+    for header in (None, AUTHORIZATION, bare):
+        for value in wrong:
+            assert reason(lambda value, header: verifier.verify(value, header=header), value, header) == "malformed_token"
+            assert (
+                reason(lambda value, header: asyncio.run(verifier.averify(value, header=header)), value, header)
+                == "malformed_token"
+            )
+    verifier.verify(token, header=bare)
+    assert counted(guard)[:2] == (3, 0)
+
+
+# Threads
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_who_looks_up_does_not_disturb_who_makes_room() -> None:
+    memory, begin = TokenMemory(entries=2, size=MEGABYTE), threading.Barrier(4)
+    entries = [verified(f"token-{number}") for number in range(4)]
+    memory.put(entries[0])
+    one = memory.status()["bytes"]
+
+    def put() -> None:
+        begin.wait()
+        for number in range(20_000):
+            memory.put(entries[number % 4])
+
+    def look_up() -> None:
+        begin.wait()
+        for number in range(40_000):
+            recall(memory, f"token-{number % 4}")
+
+    def tell() -> None:
+        begin.wait()
+        for _ in range(5000):
+            status = memory.status()
+            assert (status["entries"], status["bytes"]) in ((1, one), (2, 2 * one))
+
+    with ThreadPoolExecutor(4) as pool:
+        for running in [pool.submit(each) for each in (put, look_up, look_up, tell)]:
+            running.result()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_no_thread_is_let_pass_by_a_key_that_was_gone_before_it_asked(signer: FakeIssuer) -> None:
+    shelf, keys, tokens = Shelf(), keys_of(signer), []
+    guard = build(signer, issuers=[google(keys=shelf, algorithms=["ES256"])], remember=2)
+    for key in keys:
+        signer.kid = str(key.kid)
+        tokens.append(signer.token(LOGIN, AUDIENCE))
+    signer.kid = str(keys[0].kid)
+    shelf.put(*keys)
+    begin, asked, gone = threading.Barrier(5), threading.Semaphore(0), 0  # how many keys are gone: the first ones
+
+    def use(thread: int) -> None:
+        begin.wait()
+        turn = thread
+        while (were_gone := gone) < len(keys):
+            turn += 1
+            place = turn % len(keys)
+            why = ask(guard, tokens[place])
+            assert why == "unknown_key" if place < were_gone else why in {None, "unknown_key"}
+            status = guard.memory_status()
+            assert 0 <= status["entries"] <= 2
+            assert (status["bytes"] > 0) == (status["entries"] > 0)
+            asked.release()
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(use, thread) for thread in range(4)]
+        begin.wait()
+        for number in range(1, len(keys) + 1):
+            for _ in range(50):
+                assert asked.acquire(timeout=30)
+            shelf.put(*keys[number:])
+            gone = number
+        for each in running:
+            each.result()
+    assert [ask(guard, token) for token in tokens] == ["unknown_key"] * len(keys)
+    assert guard.memory_status()["entries"] == guard.memory_status()["bytes"] == 0
