@@ -391,19 +391,19 @@ def request(path: str, headers: HeaderPairs = ()) -> Request:
 def test_a_judgement_is_kept_for_its_own_guard_only(guard: Guard, google_at_hand: Issuer, issuer: FakeIssuer) -> None:
     another = build(google_at_hand)
     judged = request("/", headers(issuer, f"Authorization: Bearer <{LOGIN}>"))
-    assert guard.judgement_of(judged) is None
+    assert guard.judgement_in(judged.state) is None
     judgement = guard.judge(judged)
-    assert guard.judgement_of(judged) is judgement
-    assert another.judgement_of(judged) is None
+    assert guard.judgement_in(judged.state) is judgement
+    assert another.judgement_in(judged.state) is None
     assert another.judge(judged) is not judgement
-    assert guard.judgement_of(judged) is judgement
+    assert guard.judgement_in(judged.state) is judgement
 
 
 def test_a_refused_request_keeps_no_judgement(guard: Guard) -> None:
     refused = request("/")
     with refuses("missing_credentials"):
         guard.judge(refused)
-    assert guard.judgement_of(refused) is None
+    assert guard.judgement_in(refused.state) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from callerid import Caller, Guard, Header, Issuer, Refused, Route, google
 from callerid.guard import Request
 from callerid.keys.keyset import parse_jwks
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, named
 from tests.test_memory import Shelf
 
 NOW, HOUR = 1_800_000_000, 3600
@@ -44,6 +44,7 @@ class World:
         first.rotate()
         self.tokens += [first.token(LOGIN, AUDIENCE), first.sign(first.claims(LOGIN, AUDIENCE), kid="key-1")]
         self.tokens += [first.forge_signature(self.tokens[0]), first.strip_signature(self.tokens[0]), self.tokens[0][:-1]]
+        self.tokens += [first.sign(first.claims(LOGIN, AUDIENCE), kid=None)]  # of the second key, and it does not say so
         self.keys = [key for issuer in (first, second) for key in parse_jwks(issuer.jwks())]
         self.idp_keys = idp.jwks()
 
@@ -216,3 +217,21 @@ def test_each_spelling_of_a_remembered_value_is_judged_on_its_own(value: str, wo
         assert remembering == forgetful
     is_good = isinstance(remembering, Caller)
     assert pair.remembering.memory_status()["entries"] == (2 if is_good and value != "Bearer {}" else 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "before", "after"),
+    named(("a token without kid, and a second key", 15, {1}, {0, 1}), ("two keys of one id", 0, {0}, {0, 2})),
+)
+def test_a_remembered_token_stays_good_while_its_key_does_though_a_newer_key_makes_it_ambiguous(
+    place: int, before: set[int], after: set[int], world: World
+) -> None:
+    """The one answer that memory changes: the key that has verified it is known, and is still one of the issuer's."""
+    pair = Pair(world, AS_EVER)
+    pair.put(before)
+    first, _ = request(place=place)(pair)
+    pair.put(after)
+    remembering, forgetful = request(place=place)(pair)
+    assert remembering is first
+    assert isinstance(forgetful, tuple)
+    assert "unknown_key" in forgetful

@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from callerid import ConfigurationError, Guard, Refused
 from callerid.guard import Judgement, Request
 from callerid.handler import HandlerCheck
-from callerid.wsgi import wsgi_headers, wsgi_raw_path
+from callerid.wsgi import WSGIHeaders, wsgi_raw_path
 
 __all__ = ["CallerIDConfig", "CallerMiddleware", "allow_callers", "configured_guard", "django_request"]
 
@@ -60,7 +60,7 @@ def django_request(guard: Guard, request: HttpRequest) -> Request:
     if isinstance(request, ASGIRequest):  # its META merges headers that differ in `-` and `_` only
         scope = request.scope
         return Request(method, path, scope.get("raw_path"), scope["headers"], vars(request))
-    return Request(method, path, wsgi_raw_path(request.META), wsgi_headers(guard, request.META), vars(request))
+    return Request(method, path, wsgi_raw_path(request.META), WSGIHeaders(guard, request.META), vars(request))
 
 
 class CallerMiddleware:
@@ -196,7 +196,7 @@ def _plain(request: HttpRequest) -> HttpRequest:
 
 def _kept_private(guard: Guard, request: HttpRequest, response: Any) -> Any:
     """Keep a cache between the list and the middleware, as `cache_page` is, from handing one caller's answer to another."""
-    judgement = guard.judgement_of(django_request(guard, request))
+    judgement = guard.judgement_in(vars(request))
     if judgement is not None and judgement.is_private and isinstance(response, HttpResponseBase):
         response.setdefault("Cache-Control", "private")
     return response

@@ -135,7 +135,7 @@ class _Guarded:
             judgement.end()
 
     def _judgement(self) -> Judgement | None:
-        return self.guard.judgement_of(_request(self.guard))
+        return self.guard.judgement_in(request.environ)
 
 
 class _AllowList:

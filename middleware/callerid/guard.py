@@ -363,16 +363,16 @@ class Guard:
             raise self.told(refused, request) from None
 
     @staticmethod
-    def judgements_of(request: Request) -> Iterator[Judgement]:
-        """What each Guard has found about this request, the last one first."""
-        judgement: Judgement | None = request.state.get(_JUDGEMENT)
+    def judgements_in(state: Mapping[str, Any]) -> Iterator[Judgement]:
+        """What each Guard has found about the request that has this state, the last one first."""
+        judgement: Judgement | None = state.get(_JUDGEMENT)
         while judgement is not None:
             yield judgement
             judgement = judgement.before
 
-    def judgement_of(self, request: Request) -> Judgement | None:
-        """What this very Guard has found about this request; another Guard's word does not count."""
-        return next((judgement for judgement in self.judgements_of(request) if judgement.guard is self), None)
+    def judgement_in(self, state: Mapping[str, Any]) -> Judgement | None:
+        """What this very Guard has found about the request that has this state; another Guard's word does not count."""
+        return next((judgement for judgement in self.judgements_in(state) if judgement.guard is self), None)
 
     def rule(self, name: str, callers: Iterable[str]) -> Rule:
         """An allowlist in this Guard's words.

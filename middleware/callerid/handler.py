@@ -37,7 +37,7 @@ class HandlerCheck:
 
     def __call__(self, request: Request) -> Caller | None:
         """The caller, who may call this handler. Raises `Refused`."""
-        judgement = self.guard.judgement_of(request) or self.guard.judge(request)
+        judgement = self.guard.judgement_in(request.state) or self.guard.judge(request)
         try:
             return self._decide(request, judgement, judgement.verified or self.guard.identify(request))
         except Refused as refused:
@@ -46,7 +46,7 @@ class HandlerCheck:
 
     async def acall(self, request: Request) -> Caller | None:
         """The same for a task."""
-        judgement = self.guard.judgement_of(request) or await self.guard.ajudge(request)
+        judgement = self.guard.judgement_in(request.state) or await self.guard.ajudge(request)
         try:
             return self._decide(request, judgement, judgement.verified or await self.guard.aidentify(request))
         except Refused as refused:
@@ -58,7 +58,7 @@ class HandlerCheck:
         if rule is not None:
             self.guard.admit(rule, verified)
         judgement.verified = verified
-        for every in self.guard.judgements_of(request):
+        for every in self.guard.judgements_in(request.state):
             every.caller = verified.caller  # the handler's caller, wherever the code behind it looks
         return verified.caller
 

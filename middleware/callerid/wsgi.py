@@ -11,7 +11,7 @@ from callerid.guard import Guard, Judgement, Request
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["CallerMiddleware", "wsgi_headers", "wsgi_raw_path", "wsgi_request"]
+__all__ = ["CallerMiddleware", "WSGIHeaders", "wsgi_raw_path", "wsgi_request"]
 
 
 def wsgi_request(guard: Guard, environ: "WSGIEnvironment") -> Request:
@@ -21,7 +21,7 @@ def wsgi_request(guard: Guard, environ: "WSGIEnvironment") -> Request:
         path = path.encode("latin-1").decode()  # PEP 3333: native strings hold bytes as latin-1
     except UnicodeError:
         path = "\ufffd"  # undecodable, and so refused where paths matter
-    return Request(environ["REQUEST_METHOD"], path, wsgi_raw_path(environ), wsgi_headers(guard, environ), environ)
+    return Request(environ["REQUEST_METHOD"], path, wsgi_raw_path(environ), WSGIHeaders(guard, environ), environ)
 
 
 def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
@@ -30,13 +30,21 @@ def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
     return target and target.partition("?")[0]
 
 
-def wsgi_headers(guard: Guard, environ: "WSGIEnvironment") -> list[tuple[str, str]]:
-    """The headers that the Guard looks at; a server has joined duplicates with commas."""
-    return [(name, environ[variable]) for name, variable in _variables(guard.header_names) if variable in environ]
+class WSGIHeaders:
+    """The headers that a Guard looks at, taken from the environment when it does; a server has joined duplicates with commas."""
+
+    __slots__ = ("_environ", "_names")
+
+    def __init__(self, guard: Guard, environ: "WSGIEnvironment") -> None:
+        self._names, self._environ = guard.header_names, environ
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        environ = self._environ
+        return iter([(name, environ[variable]) for name, variable in _variables(self._names) if variable in environ])
 
 
 @cache
-def _variables(names: tuple[str, ...]) -> list[tuple[str, str]]:
+def _variables(names: frozenset[str]) -> list[tuple[str, str]]:
     return [(name, f"HTTP_{name.upper().replace('-', '_')}") for name in names]
 
 
