@@ -130,9 +130,8 @@ class Verifier:
 
     def remember(self, verified: Verified) -> None:
         """Remember a verified token, once what it is for has been granted. A stripped one is never remembered."""
-        if not verified.remembered:
-            verified.remembered = True
-            self._memory.put(verified)
+        verified.remembered = True
+        self._memory.put(verified)
 
     def examine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
         """All the steps, nothing remembered. `sent` is what `recall` will know it by. Raises as `verify`."""

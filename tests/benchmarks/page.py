@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +24,8 @@ MEASURED = (
     "webtoken", "jwks-client", "auth-jwks", "pyjwt-key-fetcher", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "flask",
     "gunicorn", "django", "urllib3",
 )  # fmt: skip
+
+_OPTIMIZED = "--enable-optimizations"  # which makes the interpreter faster by a quarter and more
 
 HEAD = """# What it costs
 
@@ -62,7 +65,7 @@ make bench
 takes about ten minutes. `tests/benchmarks/__init__.py` says how to run a part of it."""
 
 
-def about(effort: Effort) -> dict[str, str]:
+def about(effort: Effort, packages: Iterable[str] = MEASURED) -> dict[str, str]:
     """The machine, the rounds, and the versions of everything that takes part."""
     cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     found = {
@@ -70,16 +73,20 @@ def about(effort: Effort) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "rounds": f"{effort.rounds} within a process, {effort.processes} of new processes, "
         f"{effort.loads} of load ({effort.load_seconds} s each)",
-        "Python": platform.python_version(),
+        "Python": f"{platform.python_version()}, built {'' if _OPTIMIZED in _built_with() else 'without '}{_OPTIMIZED}",
         "OpenSSL of cryptography": backend.openssl_version_text(),
         "wrk": version_of(end_to_end.WRK),
     }
-    for name in MEASURED:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _built_with() -> str:
+    return str(sysconfig.get_config_var("CONFIG_ARGS"))
 
 
 def version_of(command: str) -> str:

@@ -224,8 +224,9 @@ def test_a_number_has_as_many_digits_as_say_something(value: float, shown: str) 
 
 
 def test_versions_are_asked_for() -> None:
-    known = about(SHORT)
+    known = about(SHORT, ["PyJWT", "no-such-package"])
     assert known["PyJWT"][0].isdecimal()
+    assert known["no-such-package"] == "not installed"
     assert version_of("python3")[0].isdecimal()
     assert version_of("no-such-command") == "not installed"
 
