@@ -173,13 +173,13 @@ def _keeping_private(judgement: Judgement, send: Send) -> Send:
     On a public route only a handler finds out, so it is asked when the response starts.
     """
 
-    async def send_private(message: Message) -> None:
+    def send_private(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start" and judgement.is_private:
             headers = list(message.get("headers", ()))
             if not any(name.lower() == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"private"))
             message = {**message, "headers": headers}  # they may be an iterator, which is at its end now
-        await send(message)
+        return send(message)
 
     return send_private
 

@@ -97,6 +97,7 @@ class Bearer:
         for name, rank in by_text.items():
             self._ranks[name] = self._ranks[name.encode()] = rank
         self._lengths = frozenset(map(len, by_text))
+        self.may_be_private: bool = any(header.is_unknown_to_caches for header in self.headers)
         if not self.headers or len(by_text) != len(self.headers):
             raise ConfigurationError("headers: name at least one header, and each only once")
 

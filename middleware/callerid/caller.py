@@ -198,7 +198,7 @@ class Occasion:
 
     caller: Caller | None = None
     verified: Any = None  # what a Guard knows of the caller's token
-    over = False
+    over: bool = False
     _around: "Occasion | None" = None
 
     def begin(self) -> None:

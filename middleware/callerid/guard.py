@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, Self, cast
 
@@ -92,16 +92,18 @@ class Judgement(Occasion):
     """
 
     verified: Verified | None
-    is_public = True
+    caller: Caller | None
+    is_public: bool = True
 
     def __init__(self, guard: "Guard", verified: Verified | None, state: MutableMapping[str, Any]) -> None:
-        self.guard = guard
+        self.guard: Guard = guard
         self.before: Judgement | None = state.get(_JUDGEMENT)
         state[_JUDGEMENT] = self
         if verified is None:
-            self.may_be_private: bool = guard.asked_by_handlers
+            self.may_be_private: bool = guard.bearer.may_be_private
         else:
-            self.verified, self.caller, self.is_public = verified, verified.caller, False
+            self.verified, self.caller = verified, verified.caller
+            self.is_public = False
             self.may_be_private = verified.is_private
 
     @property
@@ -205,9 +207,9 @@ class Guard:
         if trust_cloud_run_iam:
             _check_cloud_run(self, environ)
         self._has_routes = bool(self._routes)
-        self._usual_rule = lru_cache(USUAL_PATHS)(self._find_rule)  # of these and the routes alone, so it stays the same
+        self._find_rule = partial(_find_rule, self._routes, self._rules, self.callers)
+        self._usual_rule = lru_cache(USUAL_PATHS)(self._find_rule)  # of nothing else, so it stays the same
         self._prefetch_is_due = False
-        self.asked_by_handlers: bool = False  # who calls on a public route
         self._log = RefusalLog(private_service=trust_cloud_run_iam)
         options = {
             "trust_cloud_run_iam": trust_cloud_run_iam,
@@ -425,13 +427,6 @@ class Guard:
             return self._find_rule(method, path, raw_path, other_path)
         return self._usual_rule(method, path, raw_path)
 
-    def _find_rule(self, method: str, path: str, raw_path: bytes | str | None, other_path: str | None = None) -> Rule:
-        check_path(path, raw_path)
-        index = self._routes.match(method, path)
-        if other_path is not None and index != self._routes.match(method, other_path):
-            raise refusal("ambiguous_path", "routers differ on where root_path ends, and so does the rule")
-        return self.callers if index is None else self._rules[index]
-
     def _examined(self, request: Request, found: Unexamined) -> Verified:
         return self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
 
@@ -479,6 +474,23 @@ class Guard:
             granted = False
         if granted is not True:
             raise refusal("caller_not_allowed", f"{shown(caller.member)} by refuse_unless")
+
+
+def _find_rule(
+    routes: RouteTable,
+    rules: Sequence[Rule],
+    callers: Rule,
+    method: str,
+    path: str,
+    raw_path: bytes | str | None,
+    other_path: str | None = None,
+) -> Rule:
+    """The rule of the first route for this request, whose path is only to be read in one way; else that of `callers`."""
+    check_path(path, raw_path)
+    index = routes.match(method, path)
+    if other_path is not None and index != routes.match(method, other_path):
+        raise refusal("ambiguous_path", "routers differ on where root_path ends, and so does the rule")
+    return callers if index is None else rules[index]
 
 
 def _pairs(headers: HeaderPairs | Mapping[str, str]) -> HeaderPairs:

@@ -29,7 +29,6 @@ class HandlerCheck:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerGuard(Guard(…))")
         self.guard = guard
-        guard.asked_by_handlers = True
         self._optional = optional
         self._rule = None if callers is None else guard.rule("a handler's callers", callers)
         if self._rule is not None and self._rule.members.everyone:
