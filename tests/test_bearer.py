@@ -1,6 +1,7 @@
 """Which header decides, and what counts as a bearer token in it."""
 
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -137,6 +138,16 @@ def calls(value: str) -> int:
 def test_a_strangers_scheme_costs_nothing_by_its_length() -> None:
     calls("Digest a, b")  # what is made once is made now
     assert calls(f"{8000 * 'x'} a, b") == calls("Negotiate a, b")
+
+
+BOLD = """
+from callerid.bearer import Bearer
+assert [Bearer().deciding([(name, b"x")])[1] for name in ("authorization", b"authorization", "Authorization")] == [b"x"] * 3
+"""
+
+
+def test_text_and_bytes_are_never_compared() -> None:
+    subprocess.run([sys.executable, "-bb", "-c", BOLD], check=True, timeout=60)
 
 
 NAMES = st.sampled_from([AUTHORIZATION, SERVERLESS, "authorization", b"x-serverless-AUTHORIZATION", "Cache-Control", b"Cookie"])

@@ -62,6 +62,34 @@ def test_the_handlers_caller_is_current_also_behind_another_guard(call: Call, gu
         judgement.end()
 
 
+@on_both_faces
+def test_the_caller_of_a_request_is_not_that_of_one_that_it_makes_within(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
+    """As a handler for batches does, which calls its own application with a copy of the scope."""
+    outer = request(issuer, "/", LOGIN)
+    judgement = guard.judge(outer)
+    judgement.begin()
+    inner = request(issuer, "/ana", ANA)
+    inner.state = dict(outer.state)
+    try:
+        guard.judge(inner)
+        assert call(HandlerCheck(guard, [ANA]), inner) != current_caller()
+        assert current_caller() is judgement.caller is call(HandlerCheck(guard, [LOGIN]), outer)
+    finally:
+        judgement.end()
+
+
+@on_both_faces
+def test_a_judgement_that_has_ended_lets_nobody_pass(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
+    first = request(issuer, "/", LOGIN)
+    judgement = guard.judge(first)
+    judgement.begin()
+    judgement.end()
+    later = request(issuer, "/", STRANGER)
+    later.state = first.state
+    with refuses("caller_not_allowed"):
+        call(HandlerCheck(guard), later)
+
+
 CASES = named(
     ("a caller on the list", "/", LOGIN, [LOGIN], False, LOGIN),
     ("a caller who is not", "/", SEARCH, [LOGIN], False, "caller_not_allowed"),

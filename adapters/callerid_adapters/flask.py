@@ -16,7 +16,7 @@ __all__ = ["CallerGuard"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_EXTENSION = "callerid"
+_EXTENSION, _JUDGEMENT = "callerid", "callerid_judgement"
 _STREAMS = "callerid.streams"
 
 
@@ -111,6 +111,7 @@ class _Guarded:
         g.pop("caller", None)  # an application context around several requests keeps `g`
         judgement = self.guard.judge(_request(self.guard))
         judgement.begin()
+        setattr(request, _JUDGEMENT, judgement)  # not in the environment, which another application may be called with
         g.caller = judgement.caller
 
     def finish(self, response: Response) -> Response:
@@ -135,7 +136,8 @@ class _Guarded:
             judgement.end()
 
     def _judgement(self) -> Judgement | None:
-        return self.guard.judgement_in(request.environ)
+        judgement: Judgement | None = getattr(request, _JUDGEMENT, None)
+        return judgement
 
 
 class _AllowList:

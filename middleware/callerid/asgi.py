@@ -102,7 +102,7 @@ class CallerMiddleware:
             if kind == "websocket" and self._close_websockets:
                 await self._websocket(judgement, scope, receive, send)
             elif judgement.may_be_private:
-                await self.app(scope, receive, _keeping_private(judgement, send))
+                await self.app(scope, receive, _keeping_private(scope, send))
             else:
                 await self.app(scope, receive, send)
         finally:
@@ -167,14 +167,14 @@ class _Socket:
                 await self._send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "the token has expired"})
 
 
-def _keeping_private(judgement: Judgement, send: Send) -> Send:
+def _keeping_private(scope: Scope, send: Send) -> Send:
     """Add `Cache-Control: private` where the deciding header is one that shared caches do not know, and the app says nothing.
 
     On a public route only a handler finds out, so it is asked when the response starts.
     """
 
     def send_private(message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start" and judgement.is_private:
+        if message["type"] == "http.response.start" and any(each.is_private for each in Guard.judgements_in(scope)):
             headers = list(message.get("headers", ()))
             if not any(name.lower() == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"private"))

@@ -92,13 +92,11 @@ class Bearer:
 
     def __init__(self, headers: Iterable[str | Header] = DEFAULT_HEADERS) -> None:
         self.headers: tuple[Header, ...] = tuple(map(_header, as_list("headers", headers)))
-        by_text = {header.key: rank for rank, header in enumerate(self.headers)}
-        self._ranks: dict[str | bytes, int] = {}
-        for name, rank in by_text.items():
-            self._ranks[name] = self._ranks[name.encode()] = rank
-        self._lengths = frozenset(map(len, by_text))
+        self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
+        self._ranks_of_bytes = {name.encode(): rank for name, rank in self._ranks.items()}
+        self._lengths = frozenset(map(len, self._ranks))
         self.may_be_private: bool = any(header.is_unknown_to_caches for header in self.headers)
-        if not self.headers or len(by_text) != len(self.headers):
+        if not self.headers or len(self._ranks) != len(self.headers):
             raise ConfigurationError("headers: name at least one header, and each only once")
 
     def deciding(self, headers: HeaderPairs) -> tuple[Header, bytes] | None:
@@ -107,13 +105,13 @@ class Bearer:
         Raises:
             BadRequest: `malformed_credentials` where the deciding header is there twice.
         """
-        ranks, lengths = self._ranks, self._lengths
+        lengths = self._lengths
         best, sent, twice = len(self.headers), None, False
         for name, value in headers:
             if len(name) in lengths:  # few other names are as long
-                rank = ranks.get(name)
-                if rank is None:  # in another case, or another header's
-                    rank = ranks.get(header_text(name).lower(), len(self.headers))
+                rank = self._ranks_of_bytes.get(name) if isinstance(name, bytes) else None
+                if rank is None:  # text, or in another case, or another header's
+                    rank = self._ranks.get(header_text(name).lower(), len(self.headers))
                 if rank < best:
                     best, sent, twice = rank, value, False
                 elif rank == best:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any, Literal
 
 from callerid.errors import NoRequestError
@@ -48,14 +47,21 @@ class Claims(Mapping[str, Any]):
         return Claims, (self.to_dict(),)
 
     def share_names(self) -> None:
-        """Have the names be one in memory for all tokens: they are a third of what a token takes."""
-        object.__setattr__(self, "_members", {intern(name): value for name, value in self._members.items()})
+        """Have the usual names be one in memory for all tokens: they are a third of what a token takes."""
+        object.__setattr__(self, "_members", {_USUAL.get(name, name): value for name, value in self._members.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """The claims as fresh plain JSON types."""
         return {name: _thaw(value) for name, value in self._members.items()}
 
 
+_USUAL = {
+    name: name
+    for name in (
+        *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "auth_time", "at_hash"),
+        *("email", "email_verified", "hd", "name", "picture", "given_name", "family_name", "locale", "google"),
+    )
+}
 _IMMUTABLE = frozenset({str, int, float, bool, type(None)})
 
 

@@ -373,8 +373,10 @@ class Guard:
             judgement = judgement.before
 
     def judgement_in(self, state: Mapping[str, Any]) -> Judgement | None:
-        """What this very Guard has found about the request that has this state; another Guard's word does not count."""
-        return next((judgement for judgement in self.judgements_in(state) if judgement.guard is self), None)
+        """What this very Guard has found about the request that has this state, and that has not ended; another Guard's word does
+        not count.
+        """
+        return next((each for each in self.judgements_in(state) if each.guard is self and not each.over), None)
 
     def rule(self, name: str, callers: Iterable[str]) -> Rule:
         """An allowlist in this Guard's words.

@@ -57,8 +57,12 @@ class HandlerCheck:
         if rule is not None:
             self.guard.admit(rule, verified)
         judgement.verified = verified
-        for every in self.guard.judgements_in(request.state):
-            every.caller = verified.caller  # the handler's caller, wherever the code behind it looks
+        told: set[Guard] = set()
+        for every in self.guard.judgements_in(request.state):  # the handler's caller, wherever the code behind it looks
+            if every.guard in told:
+                break  # that one is of the request around this one, which has copied its state
+            told.add(every.guard)
+            every.caller = verified.caller
         return verified.caller
 
     def _excuse(self, refused: Refused, request: Request) -> None:

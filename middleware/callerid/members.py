@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from sys import intern
 
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
@@ -117,11 +116,11 @@ class MemberReader:
         if is_service_account(address):
             if issuer.has_google_email_authority:
                 yield f"serviceAccount:{address}"
-                yield intern(f"serviceAccount:*@{domain_of(address)}")  # one for all accounts of a project
+                yield f"serviceAccount:*@{domain_of(address)}"
             return
         hosted = issuer.hosted_domain(caller.claims)
         if hosted is not None:
-            yield intern(f"domain:{hosted}")
+            yield f"domain:{hosted}"
         # Google vouches for addresses of gmail.com and of Workspace domains only ("Validating an ID token", on `hd`).
         vouched = hosted is not None or domain_of(address) == "gmail.com" or self.consumer_accounts
         if vouched or {GOOGLE, GOOGLE_ALIAS}.isdisjoint(issuer.spellings):

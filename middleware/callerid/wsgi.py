@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from callerid.caller import Occasion
 from callerid.errors import ConfigurationError, Refused
-from callerid.guard import Guard, Judgement, Request
+from callerid.guard import Guard, Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -69,7 +69,7 @@ class CallerMiddleware:
         judgement.begin()
         environ["callerid.caller"] = judgement.caller
         if judgement.may_be_private:
-            start_response = _keeping_private(judgement, start_response)
+            start_response = _keeping_private(environ, start_response)
         try:
             return _Response(self.app(environ, start_response), judgement)
         except BaseException:
@@ -96,9 +96,10 @@ class _Response:
             self._occasion.end()
 
 
-def _keeping_private(judgement: Judgement, start_response: "StartResponse") -> "StartResponse":
+def _keeping_private(environ: "WSGIEnvironment", start_response: "StartResponse") -> "StartResponse":
     def start_private(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-        if judgement.is_private and not any(name.lower() == "cache-control" for name, _ in headers):
+        is_private = any(each.is_private for each in Guard.judgements_in(environ))
+        if is_private and not any(name.lower() == "cache-control" for name, _ in headers):
             headers = [*headers, ("Cache-Control", "private")]
         return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 

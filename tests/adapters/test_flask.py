@@ -13,7 +13,7 @@ from flask.views import MethodView
 from flask_cors import CORS
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.test import Client, TestResponse, create_environ
+from werkzeug.test import Client, TestResponse, create_environ, run_wsgi_app
 
 from callerid import Caller, Forbidden, Guard, NoRequestError, Refused, Route, current_caller, google
 from callerid.wsgi import CallerMiddleware
@@ -119,6 +119,20 @@ class TestTheWholeApplication:
         app = flask_app(who=who, asking=callers.allow(LOGIN)(who), cached=lambda: ("", 200, {"Cache-Control": "max-age=5"}))
         callers.init_app(app)
         assert get(app.test_client(), path, bearing(issuer, member, header)).headers.get("Cache-Control") == expected
+
+
+def test_an_application_that_a_view_calls_with_its_own_environment_is_a_request_of_its_own(issuer: FakeIssuer) -> None:
+    guard = guard_for(issuer)
+    inner = guarded(guard, who=who)
+
+    def call() -> str:
+        shared = run_wsgi_app(inner.application.wsgi_app, request.environ, buffered=True)
+        return f"{shared[1]}, {who()}"
+
+    response = get(guarded(guard, call=call), "/call", bearing(issuer, LOGIN, SERVERLESS))
+    assert response.text == f"404 NOT FOUND, {LOGIN} {LOGIN}"
+    assert response.headers["Cache-Control"] == "private"
+    assert nobody_is_left()
 
 
 # The Guard admits LOGIN and ANA, the view's list LOGIN and SEARCH.

@@ -25,7 +25,7 @@ from callerid.keys.fetch import Fetcher, FetchError
 from callerid.keys.keyset import KeyDocumentError, parse_jwks
 from callerid.keys.lifetime import lifetime_of
 from callerid.keys.material import Key
-from callerid.keys.remote import RemoteKeys
+from callerid.keys.remote import A_MOMENT, RemoteKeys
 from tests.keys import Endpoint, Gate, eventually, hang, keys_of, send
 from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer
 
@@ -286,7 +286,7 @@ PROCESS = """
     from callerid.keys.fetch import Fetcher
     from callerid.keys.keyset import parse_jwks
     from callerid.keys.lifetime import lifetime_of
-    from callerid.keys.remote import RemoteKeys
+    from callerid.keys.remote import A_MOMENT, RemoteKeys
 
     def remote(url):
         return RemoteKeys(lambda: Fetcher(url)(60), parse_jwks, lifetime_of, stale_if_error=0)
@@ -374,7 +374,7 @@ def test_a_fetch_that_ends_while_the_next_is_due_needs_no_further_thread(
     keys.refresh()
     eventually(lambda: due)
     eventually(lambda: rotating.requests == 3)
-    assert due == [math.inf]
+    assert due == [A_MOMENT]
 
 
 def test_a_prefetch_makes_the_first_request_wait_less(rotating: FakeIssuer) -> None:
@@ -746,6 +746,13 @@ def test_a_forked_child_has_the_keys_and_fetches_a_rotated_one_by_itself(rotatin
         assert rotating.requests == 1
         expect("child is done")
     assert rotating.requests == 2
+
+
+def test_a_forked_child_ends_no_fetch_of_its_parent(rotating: FakeIssuer) -> None:
+    keys = remote(rotating.jwks_uri)
+    keys._ending = True  # as at a fork in that very moment
+    keys.renew()
+    assert keys.seconds_until_due() < 0
 
 
 def test_a_forked_child_does_not_wait_for_its_parents_fetch(rotating: FakeIssuer) -> None:

@@ -5,7 +5,6 @@ Requests with a known key read an attribute and go; they take no lock and wait f
 
 import contextlib
 import logging
-import math
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,6 +26,7 @@ __all__ = ["RemoteKeys"]
 ASYNC_PATIENCE = 5.0  # seconds after the first load's start that a task waits for it
 THREAD_PATIENCE = 2.0  # a WSGI server's threads are few, and /healthz needs one
 REMINDER = 60.0  # seconds between two warnings
+A_MOMENT = 0.1  # seconds
 
 _logger = logging.getLogger("callerid")
 
@@ -70,7 +70,7 @@ class RemoteKeys:
 
     def renew(self) -> None:
         """In a forked child: the running fetch and who waits for it are the parent's; its keys are as good as ever."""
-        self._ended = None
+        self._ended, self._ending = None, False
         self._machine.abandoned()
 
     def find(self, kid: str | None, alg: str) -> Key:
@@ -132,8 +132,8 @@ class RemoteKeys:
 
     def seconds_until_due(self) -> float:
         """How long until there is something to fetch, or to tell the operator."""
-        if self._ending:  # whoever ends a fetch looks for what is due next: it needs no further thread
-            return math.inf
+        if self._ending:  # whoever ends a fetch looks for what is due next, as a rule: it needs no further thread
+            return A_MOMENT
         now, machine = self._clock(), self._machine
         return (min(machine.due(), self._warn_at) if machine.overdue(now) else machine.due()) - now
 
@@ -145,13 +145,13 @@ class RemoteKeys:
 
     def _at_hand(self, kid: str | None) -> KeyList | None:
         """The keys that may verify now, if they know this id. Takes no lock, and has what is due done in the background."""
-        machine = self._machine
-        now, keys = self._clock(), machine.keys
+        machine, now = self._machine, self._clock()
         if now >= machine.refresh_at:
             if machine.due() <= now:
                 self.refresh()
             if not machine.usable(now):
                 return None
+        keys = machine.keys
         return keys if keys is not None and keys.knows(kid) else None
 
     def _look_up(self, kid: str | None, alg: str, patience: float, arrival: Arrival) -> Key | _Wait:
