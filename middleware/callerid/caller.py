@@ -218,7 +218,7 @@ class Occasion:
         """Forget the caller; give the context back to the request around this one, if there is one."""
         self.caller = self.verified = None
         self.over = True
-        if self._around is not None and _current.get() is self:
+        if _current.get() is self:
             _current.set(self._around)
 
 
