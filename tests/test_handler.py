@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from callerid import Caller, Guard, Issuer, Route, current_caller, google
-from callerid.guard import Request
+from callerid.guard import Judgement, Request
 from callerid.handler import HandlerCheck
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named, refuses
 
@@ -49,41 +50,41 @@ def request(issuer: FakeIssuer, path: str, credentials: str) -> Request:
     return Request("GET", path, None, [("Authorization", sent)] if sent else [], {})
 
 
-@on_both_faces
-def test_the_handlers_caller_is_current_also_behind_another_guard(call: Call, guard: Guard, lax: Guard, issuer: FakeIssuer) -> None:
-    outer = request(issuer, "/", LOGIN)
-    judgement = lax.judge(outer)
+@contextmanager
+def begun(guard: Guard, request: Request) -> Iterator[Judgement]:
+    """This request's judgement, while the request is served."""
+    judgement = guard.judge(request)
     judgement.begin()
-    inner = request(issuer, "/ana", ANA)
-    inner.state = outer.state
     try:
-        assert call(HandlerCheck(guard, [ANA]), inner) == current_caller()
+        yield judgement
     finally:
         judgement.end()
+
+
+@on_both_faces
+def test_the_handlers_caller_is_current_also_behind_another_guard(call: Call, guard: Guard, lax: Guard, issuer: FakeIssuer) -> None:
+    outer, inner = request(issuer, "/", LOGIN), request(issuer, "/ana", ANA)
+    with begun(lax, outer):
+        inner.state = outer.state
+        assert call(HandlerCheck(guard, [ANA]), inner) == current_caller()
 
 
 @on_both_faces
 def test_the_caller_of_a_request_is_not_that_of_one_that_it_makes_within(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
     """As a handler for batches does, which calls its own application with a copy of the scope."""
-    outer = request(issuer, "/", LOGIN)
-    judgement = guard.judge(outer)
-    judgement.begin()
-    inner = request(issuer, "/ana", ANA)
-    inner.state = dict(outer.state)
-    try:
+    outer, inner = request(issuer, "/", LOGIN), request(issuer, "/ana", ANA)
+    with begun(guard, outer) as judgement:
+        inner.state = dict(outer.state)
         guard.judge(inner)
         assert call(HandlerCheck(guard, [ANA]), inner) != current_caller()
         assert current_caller() is judgement.caller is call(HandlerCheck(guard, [LOGIN]), outer)
-    finally:
-        judgement.end()
 
 
 @on_both_faces
 def test_a_judgement_that_has_ended_lets_nobody_pass(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
     first = request(issuer, "/", LOGIN)
-    judgement = guard.judge(first)
-    judgement.begin()
-    judgement.end()
+    with begun(guard, first):
+        pass
     later = request(issuer, "/", STRANGER)
     later.state = first.state
     with refuses("caller_not_allowed"):
@@ -162,17 +163,13 @@ def test_the_answer_is_the_same_whoever_has_run_before(
 @on_both_faces
 def test_what_a_check_finds_on_a_public_route_is_the_requests_caller(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
     sent = request(issuer, "/public", LOGIN)
-    judgement = guard.judge(sent)
-    judgement.begin()
-    try:
+    with begun(guard, sent) as judgement:
         assert current_caller() is None
         with refuses("caller_not_allowed"):
             call(HandlerCheck(guard, [SEARCH]), sent)
         assert current_caller() is judgement.caller is None
         caller = call(HandlerCheck(guard, [LOGIN]), sent)
         assert current_caller() is judgement.caller is caller is not None
-    finally:
-        judgement.end()
 
 
 @on_both_faces
