@@ -206,7 +206,7 @@ class Guard:
         self._rules = [self.rule(f"routes: {route}", route.callers) for route in self._routes.routes]
         if trust_cloud_run_iam:
             _check_cloud_run(self, environ)
-        self._has_routes = bool(self._routes)
+        self.has_routes: bool = bool(self._routes)  # whether paths matter
         self._find_rule = partial(_find_rule, self._routes, self._rules, self.callers)
         self._usual_rule = lru_cache(USUAL_PATHS)(self._find_rule)  # of nothing else, so it stays the same
         self._prefetch_is_due = False
@@ -266,11 +266,6 @@ class Guard:
     async def acheck(self, method: str, path: str, headers: HeaderPairs | Mapping[str, str]) -> Caller | None:
         """The same for a task; never blocks the loop. Raises as `check`."""
         return (await self.ajudge(Request(_text("method", method), _text("path", path), None, _pairs(headers), {}))).caller
-
-    @property
-    def has_routes(self) -> bool:
-        """Whether paths matter."""
-        return self._has_routes
 
     def prefetch(self) -> None:
         """Begin to fetch the keys that are not there yet, in the background. Returns at once and never fails.
@@ -342,7 +337,7 @@ class Guard:
         if self._prefetch_is_due:
             self.prefetch()
         try:
-            rule = self._rule(request) if self._has_routes else self.callers
+            rule = self._rule(request) if self.has_routes else self.callers
             if rule.is_public:
                 return Judgement(self, None, request.state)
             found = self._found(request)
