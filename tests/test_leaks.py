@@ -358,9 +358,8 @@ def at_work(issuer: FakeIssuer, tmp_path: Path) -> Iterator[list[object]]:
         header, sent = guard.bearer.deciding(request.headers) or (AUTHORIZATION, b"")
         token = str(guard.bearer.token(header, sent))
         user, auth = CallerUser(judgement.caller), CallerAuth(authenticated=True)
-        checked = guard.verifier._check_without_key(token, header, sent)
         unexamined = Unexamined(token, header, sent)
-        yield [HandlerCheck(guard), request, unexamined, parse_token(token), checked, judgement, user, auth]
+        yield [HandlerCheck(guard), request, unexamined, parse_token(token), judgement, user, auth]
         judgement.end()
 
 
@@ -370,7 +369,7 @@ def test_no_object_of_ours_shows_what_it_holds(at_work: list[object]) -> None:
     assert {type(thing).__name__ for thing in ours} >= {
         *("Guard", "HandlerCheck", "Bearer", "Header", "RefusalLog", "Rule", "Members", "MemberReader", "RouteTable", "Route"),
         *("Verifier", "TokenMemory", "Issuer", "RemoteKeys", "KeyMachine", "Fetcher", "Discovery", "FileKeys", "StaticKeys"),
-        *("KeyList", "Key", "Request", "Unexamined", "UnverifiedToken", "_Checked", "Verified", "Judgement"),
+        *("KeyList", "Key", "Request", "Unexamined", "UnverifiedToken", "Verified", "Judgement"),
         *("Caller", "Claims", "CallerUser", "CallerAuth"),
     }
     token = next(thing for thing in holdings if isinstance(thing, str) and thing.startswith("eyJ"))

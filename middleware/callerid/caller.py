@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from callerid.errors import NoRequestError
 
-__all__ = ["Caller", "CallerAuth", "CallerUser", "Claims", "Occasion", "current_caller", "new_caller"]
+__all__ = ["Caller", "CallerAuth", "CallerUser", "Claims", "Occasion", "current_caller", "new_caller", "plain_claims"]
 
 VerifiedBy = Literal["signature", "cloud_run_iam", "mtls"]
 
@@ -20,7 +20,7 @@ class Claims(Mapping[str, Any]):
 
     def __init__(self, members: Mapping[str, Any]) -> None:
         flat = _IMMUTABLE.issuperset(map(type, members.values()))
-        object.__setattr__(self, "_members", dict(members) if flat else {name: _freeze(value) for name, value in members.items()})
+        _set_members(self, dict(members) if flat else {name: _freeze(value) for name, value in members.items()})
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("claims are immutable")
@@ -48,7 +48,8 @@ class Claims(Mapping[str, Any]):
 
     def share_names(self) -> None:
         """Have the usual names be one in memory for all tokens: they are a third of what a token takes."""
-        object.__setattr__(self, "_members", {_USUAL.get(name, name): value for name, value in self._members.items()})
+        members = self._members
+        _set_members(self, dict(zip(map(_USUAL.get, members, members), members.values(), strict=True)))
 
     def to_dict(self) -> dict[str, Any]:
         """The claims as fresh plain JSON types."""
@@ -112,6 +113,16 @@ class Caller:
             "verified_by": self.verified_by,
             "claims": self.claims.to_dict(),
         }
+
+
+_set_members = Claims.__dict__["_members"].__set__
+
+
+def plain_claims(members: dict[str, Any]) -> Claims:
+    """The same as `Claims(members)`, sooner, for texts, numbers and constants that nobody else will change."""
+    claims = Claims.__new__(Claims)
+    _set_members(claims, members)
+    return claims
 
 
 class _Unfrozen:

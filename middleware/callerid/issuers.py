@@ -128,24 +128,21 @@ class Issuer:
             raise refusal("claim_invalid", f"sub does not begin with {self.subject_prefix!r}, so this is another kind of token")
         return subject
 
-    def verified_email(self, claims: Mapping[str, Any]) -> str | None:
-        """The address that the claims hold, if this issuer is an authority for it and says that it is verified."""
-        return self.claimed_email(claims) if claims.get("email_verified") is True else None  # the boolean, not "true"
+    def verified_address(self, claims: Mapping[str, Any]) -> str | None:
+        """The address that the claims hold, in lower case, if this issuer is an authority for it and says that it is verified."""
+        return self.claimed_address(claims) if claims.get("email_verified") is True else None  # the boolean, not "true"
 
     def hosted_domain(self, claims: Mapping[str, Any]) -> str | None:
         """The Workspace domain that vouches for the claims' address, in lower case. That is for Google to say, and IAP."""
         hosted = claims.get("hd") if self.has_google_email_authority or self.vouches_for_people else None
         return hosted.lower() if isinstance(hosted, str) and hosted and hosted.isascii() else None
 
-    def claimed_email(self, claims: Mapping[str, Any]) -> str | None:
-        """The address that the claims hold, if this issuer is an authority for it; verified or not."""
+    def claimed_address(self, claims: Mapping[str, Any]) -> str | None:
+        """The address that the claims hold, in lower case, if this issuer is an authority for it; verified or not."""
         address = normal_address(claims.get("email"))
-        return claims["email"] if address is not None and self._vouches_for(address) else None
-
-    def _vouches_for(self, address: str) -> bool:
-        if self.has_google_email_authority:
-            return True
-        return domain_of(address) in self.email_domains and not is_service_account(address)
+        if address is None or self.has_google_email_authority:
+            return address
+        return address if domain_of(address) in self.email_domains and not is_service_account(address) else None
 
     def _check_algorithms(self) -> None:
         if not self.algorithms:

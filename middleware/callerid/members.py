@@ -29,9 +29,8 @@ _GOOGLE_PROJECTS = (
 )
 
 
-def member_name(issuer: Issuer, subject: str, email: str | None) -> str:
+def member_name(issuer: Issuer, subject: str, address: str | None) -> str:
     """The member that names this caller and nobody else."""
-    address = None if email is None else normal_address(email)
     if address is None:
         return f"principal:{issuer.issuer}/{subject}"
     if not is_service_account(address):
@@ -99,17 +98,16 @@ class MemberReader:
 
     def names_of(self, caller: Caller) -> tuple[str, ...]:
         """Every name but its `principal:` that an allowlist could admit this verified caller by, for as long as its token holds."""
-        names = self._address_names(caller, caller.email)
+        names = self._address_names(caller, normal_address(caller.email))
         own = (caller.member if name == caller.member else name for name in names)  # one text in memory, not two
         return (ALL_USERS, ALL_AUTHENTICATED_USERS, *own)
 
     def names_if_verified(self, caller: Caller) -> tuple[str, ...]:
         """The further names that the caller would have if the token said that its address is verified."""
         issuer = self.issuers[caller.issuer]
-        return () if caller.email is not None else tuple(self._address_names(caller, issuer.claimed_email(caller.claims)))
+        return () if caller.email is not None else tuple(self._address_names(caller, issuer.claimed_address(caller.claims)))
 
-    def _address_names(self, caller: Caller, email: str | None) -> Iterator[str]:
-        address = normal_address(email)
+    def _address_names(self, caller: Caller, address: str | None) -> Iterator[str]:
         if address is None:
             return
         issuer = self.issuers[caller.issuer]

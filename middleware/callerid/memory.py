@@ -52,8 +52,10 @@ class Verified:
 
 def weight_of(verified: Verified) -> int:
     """The bytes that a remembered token takes, at most: what it was sent as, its claims, and what is around them."""
-    claims, around = verified.caller.claims, 800 + sys.getsizeof(verified.caller.member)
-    return around + 2 * len(verified.sent) + (192 * len(claims) if verified.is_plain else size_of(claims))
+    claims, member = verified.caller.claims, verified.caller.member
+    if verified.is_plain:
+        return 850 + len(member) + 2 * len(verified.sent) + 192 * len(claims)
+    return 800 + sys.getsizeof(member) + 2 * len(verified.sent) + size_of(claims)
 
 
 def size_of(value: object) -> int:
@@ -117,16 +119,15 @@ class TokenMemory:
 
     def put(self, verified: Verified) -> None:
         """Remember a token, forgetting those unused for longest. One without a key is never remembered."""
-        if verified.key is None or not self._most:
+        sent, weight = verified.sent, weight_of(verified)
+        if verified.key is None or not self._most or weight > self._size:
             return
-        verified.weight = weight_of(verified)
-        if verified.weight > self._size:
-            return
+        verified.weight = weight
         verified.caller.claims.share_names()
         with self._lock():
-            self._forget(verified.sent)
-            self._remembered[verified.sent] = verified
-            self._bytes += verified.weight
+            self._forget(sent)
+            self._remembered[sent] = verified
+            self._bytes += weight
             while self._bytes > self._size or len(self._remembered) > self._most:
                 _, least_recent = self._remembered.popitem(last=False)  # in one go: `recall` moves entries meanwhile
                 self._bytes -= least_recent.weight

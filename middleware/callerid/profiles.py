@@ -70,13 +70,13 @@ class _IAP(_OfGoogle):
     __slots__ = ()
     vouches_for_people = True
 
-    def claimed_email(self, claims: Mapping[str, Any]) -> str | None:
+    def claimed_address(self, claims: Mapping[str, Any]) -> str | None:
         prefix, _, account = str(claims["sub"]).partition(":")
         is_of_google = prefix == "accounts.google.com" and account != ""
-        return claims["email"] if is_of_google and normal_address(claims.get("email")) is not None else None
+        return normal_address(claims.get("email")) if is_of_google else None
 
-    def verified_email(self, claims: Mapping[str, Any]) -> str | None:
-        return self.claimed_email(claims) if claims.get("email_verified", True) is True else None
+    def verified_address(self, claims: Mapping[str, Any]) -> str | None:
+        return self.claimed_address(claims) if claims.get("email_verified", True) is True else None
 
 
 class _Firebase(_OfGoogle):

@@ -31,7 +31,8 @@ _BLANKS = " \t\n\r"  # RFC 8259 §2
 class UnverifiedToken:
     """A well-formed token that nobody has verified.
 
-    `is_plain` says that its claims are numbers, constants and ASCII texts only, so that they take little more than its length.
+    `signature_removed` says that Cloud Run's mark stands in the signature's place, `is_plain` that its claims are numbers,
+    constants and ASCII texts only, so that they take little more than its length.
     """
 
     alg: str
@@ -40,17 +41,13 @@ class UnverifiedToken:
     claims: dict[str, Any] = field(repr=False)
     signing_input: bytes = field(repr=False)
     encoded_signature: bytes = field(repr=False)
+    signature_removed: bool = field(repr=False)
     is_plain: bool = field(repr=False)
 
     @property
     def signature(self) -> bytes:
         """Decoded where it is needed, which most of what is refused never comes to."""
         return _base64(self.encoded_signature)
-
-    @property
-    def signature_removed(self) -> bool:
-        """Whether Cloud Run's mark stands in its place."""
-        return self.encoded_signature == _REMOVED_SIGNATURE
 
 
 def parse_token(token: str) -> UnverifiedToken:
@@ -60,17 +57,28 @@ def parse_token(token: str) -> UnverifiedToken:
         Unauthenticated: `malformed_token` for its shape, encoding or JSON, `crit` (RFC 7515 §4.1.11), `b64` (RFC 7797) or a
             bad `kid` or `typ`; `algorithm_not_allowed` where `alg` is no string.
     """
+    header, payload, signature = _segments(token)
+    alg, kid, typ = _usual_header(header) if len(header) <= USUAL_HEADER_BYTES else _read_header(header)
+    claims, is_plain = _json_object(_base64(payload))
+    is_removed = signature == _REMOVED_SIGNATURE
+    return UnverifiedToken(alg, kid, typ, claims, header + b"." + payload, signature, is_removed, is_plain)
+
+
+def _segments(token: str) -> list[bytes]:
+    """The three of them, each in unpadded base64url (RFC 7515 §2). Exactly one spelling of its bytes is accepted, or one token
+    would have several.
+    """
     if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES:
         raise _malformed(f"longer than {MAX_TOKEN_BYTES} bytes, or no text")
     whole = token.encode() if token.isascii() else b""
-    segments = whole.split(b".", 3)  # no further, however many there are: CVE-2025-30204
-    if len(segments) != 3:
-        raise _malformed("not three segments of ASCII text")
-    header, payload, signature = segments
-    alg, kid, typ = _usual_header(header) if len(header) <= USUAL_HEADER_BYTES else _read_header(header)
-    claims, is_plain = _json_object(_decode(payload))
-    _check_encoding(signature)
-    return UnverifiedToken(alg, kid, typ, claims, whole[: -len(signature) - 1], signature, is_plain)
+    if whole.translate(None, _ALPHABET) != b"..":  # before anything is split, however many there are: CVE-2025-30204
+        raise _malformed("not three segments of unpadded base64url")
+    segments = whole.split(b".")
+    for segment in segments:
+        rest = len(segment) % 4
+        if rest and segment[-1] not in _LAST[rest]:
+            raise _malformed("a segment is not strict, unpadded base64url")
+    return segments
 
 
 def is_kid(value: object) -> bool:
@@ -89,7 +97,7 @@ def media_type(typ: str) -> str:
 
 def _read_header(segment: bytes) -> tuple[str, str | None, str | None]:
     """`alg`, `kid` and `typ`. A key or the place of one (`jwk`, `jku`, `x5c`, `x5u`) is never used: RFC 8725 §3.10."""
-    header, _ = _json_object(_decode(segment))
+    header, _ = _json_object(_base64(segment))
     if "crit" in header or "b64" in header:
         raise _malformed("crit or b64 in the header: this token asks for an extension that is not supported")
     kid = header.get("kid")
@@ -104,18 +112,6 @@ def _read_header(segment: bytes) -> tuple[str, str | None, str | None]:
 
 
 _usual_header = lru_cache(maxsize=64)(_read_header)  # it is the same in all tokens of one key
-
-
-def _check_encoding(segment: bytes) -> None:
-    """Unpadded base64url (RFC 7515 §2). Exactly one spelling of the bytes is accepted, or one token would have several."""
-    rest = len(segment) % 4
-    if segment.translate(None, _ALPHABET) or rest == 1 or (rest and segment[-1] not in _LAST[rest]):
-        raise _malformed("a segment is not strict, unpadded base64url")
-
-
-def _decode(segment: bytes) -> bytes:
-    _check_encoding(segment)
-    return _base64(segment)
 
 
 def _base64(segment: bytes) -> bytes:

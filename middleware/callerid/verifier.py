@@ -7,13 +7,12 @@ is refused before step 6, so that strangers cost no fetch.
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from callerid.audience import accepted_audiences, with_other_slash
 from callerid.bearer import IAP, IAP_HEADER, Header
-from callerid.caller import Caller, Claims, VerifiedBy, new_caller
+from callerid.caller import Caller, Claims, new_caller, plain_claims
 from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.issuers import Issuer
 from callerid.keys.material import Key
@@ -29,28 +28,13 @@ __all__ = ["Verifier"]
 LEEWAY, MAX_LEEWAY = 30.0, 300.0  # seconds
 _MOST = sys.float_info.max
 
+_Claimed = tuple[str, str, float, float, float]  # subject and audience; issued at, expires at, not before
+
 _REMOVED = (
     "either Cloud Run removed this signature or someone forged this token; if the service can be invoked by allUsers it is "
     "forged, and trust_cloud_run_iam would let everyone in; if it is private, let callers send the token in both headers, and set "
     "headers=['Authorization']"
 )
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class _Checked:
-    """A token that has passed steps 1 to 5."""
-
-    sent: str | bytes
-    token: UnverifiedToken
-    issuer: Issuer
-    subject: str
-    audience: str
-    issued_at: float
-    expires_at: float
-    not_before: float
-
-    def __repr__(self) -> str:
-        return f"<a checked token of {self.issuer.issuer}>"
 
 
 class Verifier:
@@ -135,35 +119,31 @@ class Verifier:
 
     def examine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
         """All the steps, nothing remembered. `sent` is what `recall` will know it by. Raises as `verify`."""
-        checked = self._check_without_key(token, header, sent)
-        if checked.token.signature_removed:
-            return self._identify(checked, header, None, "cloud_run_iam")
-        key = checked.issuer.key_set.find(checked.token.kid, checked.token.alg)
-        return self._check_signature(checked, header, key)
+        unverified, issuer, claimed = self._check_without_key(token, header)
+        key = None if unverified.signature_removed else issuer.key_set.find(unverified.kid, unverified.alg)  # 6
+        return self._verified(unverified, issuer, claimed, key, header, sent)
 
     async def aexamine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
         """The same for a task."""
-        checked = self._check_without_key(token, header, sent)
-        if checked.token.signature_removed:
-            return self._identify(checked, header, None, "cloud_run_iam")
-        key = await checked.issuer.key_set.afind(checked.token.kid, checked.token.alg)
-        return self._check_signature(checked, header, key)
+        unverified, issuer, claimed = self._check_without_key(token, header)
+        key = None if unverified.signature_removed else await issuer.key_set.afind(unverified.kid, unverified.alg)  # 6
+        return self._verified(unverified, issuer, claimed, key, header, sent)
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used."""
         return self._memory.status()
 
-    def _check_without_key(self, text: str, header: Header | None, sent: str | bytes) -> _Checked:
+    def _check_without_key(self, text: str, header: Header | None) -> tuple[UnverifiedToken, Issuer, _Claimed]:
         token = parse_token(text)  # 1, 2, 3
         if token.alg not in self._algorithms:
             raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}")
         issuer = self._issuer_of(token, header)
-        checked = self._check_claims(token, issuer, sent)  # 4
+        claimed = self._check_claims(token.claims, issuer)  # 4
         if token.signature_removed and not self._trust_cloud_run_iam:  # 5
             raise refusal("signature_removed", _REMOVED)
         if not token.encoded_signature:
             raise refusal("signature_invalid", "the signature is empty")
-        return checked
+        return token, issuer, claimed
 
     def _issuer_of(self, token: UnverifiedToken, header: Header | None) -> Issuer:
         unverified_issuer = token.claims.get("iss")
@@ -188,52 +168,54 @@ class Verifier:
         bound_to = self._bound.get(issuer)
         return header.issuers is None if bound_to is None else header in bound_to
 
-    def _check_claims(self, token: UnverifiedToken, issuer: Issuer, sent: str | bytes) -> _Checked:
-        claims, accepted = token.claims, self._audiences[issuer]
+    def _check_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> _Claimed:
         unverified = _audience_values(claims)
         expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
         not_before = max(issued_at, _time(claims, "nbf")) if "nbf" in claims else issued_at
         subject = issuer.subject_of(claims)
-        audience = unverified if isinstance(unverified, str) else next(filter(accepted.__contains__, unverified), None)
-        if audience not in accepted:
-            raise refusal("audience_mismatch", _mismatch([unverified] if isinstance(unverified, str) else unverified, accepted))
-        checked = _Checked(sent, token, issuer, subject, audience, issued_at, expires_at, not_before)
-        self._check_times(checked)
+        audience = next(filter(self._audiences[issuer].__contains__, unverified), None)
+        if audience is None:
+            raise refusal("audience_mismatch", _mismatch(unverified, self._audiences[issuer]))
+        self._check_times(issued_at, expires_at, not_before, issuer)
         for required in self._required[issuer]:
             required.check(claims)
-        return checked
+        return subject, audience, issued_at, expires_at, not_before
 
-    def _check_times(self, checked: _Checked) -> None:
+    def _check_times(self, issued_at: float, expires_at: float, not_before: float, issuer: Issuer) -> None:
         now = self._clock()
-        if now >= checked.expires_at + self._leeway:
-            raise refusal("token_expired", f"unverified_exp={shown(checked.expires_at)}, now {now:.0f}")
-        if now < checked.not_before - self._leeway:
-            raise refusal("token_not_yet_valid", f"unverified_nbf={shown(checked.not_before)}, now {now:.0f}; compare the clocks")
-        if checked.expires_at - checked.issued_at > checked.issuer.max_token_lifetime:
-            raise refusal("claim_invalid", f"exp is more than {checked.issuer.max_token_lifetime:.0f} seconds after iat")
+        if now >= expires_at + self._leeway:
+            raise refusal("token_expired", f"unverified_exp={shown(expires_at)}, now {now:.0f}")
+        if now < not_before - self._leeway:
+            raise refusal("token_not_yet_valid", f"unverified_nbf={shown(not_before)}, now {now:.0f}; compare the clocks")
+        if expires_at - issued_at > issuer.max_token_lifetime:
+            raise refusal("claim_invalid", f"exp is more than {issuer.max_token_lifetime:.0f} seconds after iat")
 
-    def _check_signature(self, checked: _Checked, header: Header | None, key: Key) -> Verified:
-        token = checked.token
-        if not key.verifies(token.alg, token.signing_input, token.signature):  # 7
-            raise refusal("signature_invalid", f"by the key {shown(key.kid)} of {checked.issuer.issuer}")
-        return self._identify(checked, header, key, "signature")
-
-    def _identify(self, checked: _Checked, header: Header | None, key: Key | None, verified_by: VerifiedBy) -> Verified:
-        claims, issuer = checked.token.claims, checked.issuer
-        email = issuer.verified_email(claims)  # 8
+    def _verified(
+        self,
+        token: UnverifiedToken,
+        issuer: Issuer,
+        claimed: _Claimed,
+        key: Key | None,
+        header: Header | None,
+        sent: str | bytes,
+    ) -> Verified:
+        if key is not None and not key.verifies(token.alg, token.signing_input, token.signature):  # 7
+            raise refusal("signature_invalid", f"by the key {shown(key.kid)} of {issuer.issuer}")
+        subject, audience, issued_at, expires_at, not_before = claimed
+        address = issuer.verified_address(token.claims)  # 8
         caller = new_caller(
             issuer.issuer,
-            checked.subject,
-            checked.audience,
-            email,
-            Claims(claims),
-            checked.issued_at,
-            checked.expires_at,
-            verified_by,
-            member_name(issuer, checked.subject, email),
+            subject,
+            audience,
+            None if address is None else token.claims["email"],
+            plain_claims(token.claims) if token.is_plain else Claims(token.claims),
+            issued_at,
+            expires_at,
+            "cloud_run_iam" if key is None else "signature",
+            member_name(issuer, subject, address),
         )
-        valid_from, valid_until = checked.not_before - self._leeway, checked.expires_at + self._leeway
-        return Verified(caller, checked.sent, header, valid_from, valid_until, issuer.key_set, key, checked.token.is_plain)
+        valid_from, valid_until = not_before - self._leeway, expires_at + self._leeway
+        return Verified(caller, sent, header, valid_from, valid_until, issuer.key_set, key, token.is_plain)
 
 
 def _missing(name: str) -> Refused:
@@ -254,18 +236,20 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def _audience_values(claims: Mapping[str, Any]) -> str | list[str]:
+def _audience_values(claims: Mapping[str, Any]) -> Sequence[str]:
     value = claims.get("aud")
-    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     raise _invalid("aud") if "aud" in claims else _missing("aud")
 
 
-def _mismatch(unverified: list[str], configured: frozenset[str]) -> str:
+def _mismatch(unverified: Sequence[str], configured: frozenset[str]) -> str:
     slash = ""
     if configured.intersection(map(with_other_slash, unverified)):
         slash = "; they differ by the final slash alone: correct one of them, or set audience_trailing_slash='ignore'"
-    return f"unverified_aud={shown(unverified)}, configured: {', '.join(sorted(configured))}{slash}"
+    return f"unverified_aud={shown(list(unverified))}, configured: {', '.join(sorted(configured))}{slash}"
 
 
 def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
