@@ -194,7 +194,7 @@ def test_every_check_of_a_request_counts(call: Call, guard: Guard, issuer: FakeI
 def test_a_caller_whom_a_list_refused_is_not_remembered(call: Call, guard: Guard, issuer: FakeIssuer) -> None:
     with refuses("caller_not_allowed"):
         call(HandlerCheck(guard, [SEARCH]), request(issuer, "/public", LOGIN))
-    assert len(guard.verifier._memory) == 0
+    assert len(guard.verifier.memory) == 0
 
 
 @pytest.mark.parametrize(

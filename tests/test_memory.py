@@ -194,7 +194,7 @@ def test_a_remembered_token_holds_in_time_in_its_header_and_with_its_key(
 
 def test_only_callers_who_were_let_pass_are_remembered(issuer: FakeIssuer) -> None:
     guard = Guard(issuers=[google(keys=issuer.jwks())], audience=AUDIENCE, callers=[LOGIN])
-    memory = guard.verifier._memory
+    memory = guard.verifier.memory
     for token in (
         issuer.token(STRANGER, AUDIENCE),
         issuer.token(LOGIN, "https://other.example"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callerid import Guard, Route, google
-from callerid.guard import USUAL_METHOD, USUAL_PATH, USUAL_PATHS, Request
+from callerid.guard import USUAL_LENGTH, USUAL_REQUESTS, Request
 from tests.attacks.forge import compact
 from tests.support import AUDIENCE, LOGIN, STRANGER, Clock, FakeIssuer, named, reason
 
@@ -173,13 +173,13 @@ LONG = 10_000
 @pytest.mark.parametrize(
     ("request_of", "most"),
     named(
-        ("paths", lambda n: ("GET", f"/notes/{n:0240}", None), 2000 * USUAL_PATHS),
-        ("paths as they were sent", lambda n: ("GET", "/notes/1", f"/notes/1?{n:0240}".encode()), 2000 * USUAL_PATHS),
-        ("methods", lambda n: (f"METHOD-{n}", "/notes/1", None), 2000 * USUAL_PATHS),
+        ("paths", lambda n: ("GET", f"/notes/{n:0480}", None), 2500 * USUAL_REQUESTS),
+        ("paths as they were sent", lambda n: ("GET", "/notes/1", f"/notes/1?{n:0480}".encode()), 2500 * USUAL_REQUESTS),
+        ("methods", lambda n: (f"METHOD-{n}", "/notes/1", None), 2500 * USUAL_REQUESTS),
         ("long paths", lambda n: ("GET", f"/notes/{n:0{LONG}}", None), 20 * LONG),
         ("long paths as they were sent", lambda n: ("GET", "/notes/1", f"/notes/1?{n:0{LONG}}".encode()), 20 * LONG),
         ("long methods", lambda n: (f"METHOD-{n:0{LONG}}", "/notes/1", None), 20 * LONG),
-        ("ambiguous paths", lambda n: ("GET", f"//{n:0240}", None), 20 * LONG),
+        ("ambiguous paths", lambda n: ("GET", f"//{n:0480}", None), 20 * LONG),
     ),
 )
 def test_a_flood_of_paths_grows_nothing_beyond_its_bound(
@@ -204,10 +204,11 @@ def test_a_flood_of_paths_grows_nothing_beyond_its_bound(
         ("encoded, ambiguous", "GET", "/notes/1", b"/x/%2e%2e/notes/1", "ambiguous_path"),
         ("encoded, ambiguous, as text", "GET", "/notes/1", "/x/%2e%2e/notes/1", "ambiguous_path"),
         ("an ambiguous path", "GET", "/notes//1", b"/notes/1", "ambiguous_path"),
-        ("the longest usual path", "GET", f"/notes/{'1' * (USUAL_PATH - 7)}", None, None),
-        ("an unusual path", "GET", f"/notes/{'1' * (USUAL_PATH - 6)}", None, None),
-        ("the longest usual method", "M" * USUAL_METHOD, "/notes/1", None, "missing_credentials"),
-        ("an unusual method", "M" * (USUAL_METHOD + 1), "/notes/1", None, "missing_credentials"),
+        ("the longest usual path", "GET", f"/notes/{'1' * (USUAL_LENGTH - 10)}", None, None),
+        ("an unusual path", "GET", f"/notes/{'1' * (USUAL_LENGTH - 9)}", None, None),
+        ("an unusual path as it was sent", "GET", "/notes/1", b"/notes/1?" + b"1" * USUAL_LENGTH, None),
+        ("the longest usual method", "M" * (USUAL_LENGTH - 8), "/notes/1", None, "missing_credentials"),
+        ("an unusual method", "M" * (USUAL_LENGTH - 7), "/notes/1", None, "missing_credentials"),
     ),
 )
 def test_a_path_is_judged_the_same_at_first_and_ever_after(

@@ -174,7 +174,7 @@ def _keeping_private(scope: Scope, send: Send) -> Send:
     """
 
     def send_private(message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start" and any(each.is_private for each in Guard.judgements_in(scope)):
+        if message["type"] == "http.response.start" and Guard.is_private(scope):
             headers = list(message.get("headers", ()))
             if not any(name.lower() == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"private"))

@@ -42,7 +42,7 @@ from callerid.verifier import LEEWAY, Verifier
 __all__ = ["Guard", "GuardStatus", "Judgement", "Request", "Rule"]
 
 WARM_UP = 30.0  # seconds
-USUAL_PATHS, USUAL_PATH, USUAL_METHOD = 1024, 256, 32  # how many are remembered, and how long they and the methods are at most
+USUAL_REQUESTS, USUAL_LENGTH = 1024, 512  # of how many the rule is remembered, and how long method and paths are at most
 
 _JUDGEMENT = "callerid.judgement"
 _UNVOUCHED = (
@@ -187,6 +187,7 @@ class Guard:
             remember_bytes=remember_bytes,
             clock=clock,
         )
+        self._memory = self.verifier.memory
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
@@ -208,7 +209,7 @@ class Guard:
             _check_cloud_run(self, environ)
         self.has_routes: bool = bool(self._routes)  # whether paths matter
         self._find_rule = partial(_find_rule, self._routes, self._rules, self.callers)
-        self._usual_rule = lru_cache(USUAL_PATHS)(self._find_rule)  # of nothing else, so it stays the same
+        self._usual_rule = lru_cache(USUAL_REQUESTS)(self._find_rule)  # of nothing else, so it stays the same
         self._prefetch_is_due = False
         self._log = RefusalLog(private_service=trust_cloud_run_iam)
         options = {
@@ -341,7 +342,9 @@ class Guard:
             if rule.is_public:
                 return Judgement(self, None, request.state)
             found = self._found(request)
-            return Judgement(self, self.admit(rule, found), request.state) if isinstance(found, Verified) else (rule, found)
+            if isinstance(found, Unexamined):
+                return rule, found
+            return Judgement(self, self.admit(rule, found), request.state)
         except Refused as refused:
             raise self.told(refused, request) from None
 
@@ -367,11 +370,24 @@ class Guard:
             yield judgement
             judgement = judgement.before
 
+    @staticmethod
+    def is_private(state: Mapping[str, Any]) -> bool:
+        """Whether a shared cache could hand the answer to the request that has this state to somebody else: for any Guard."""
+        judgement: Judgement | None = state.get(_JUDGEMENT)
+        while judgement is not None:
+            if judgement.is_private:
+                return True
+            judgement = judgement.before
+        return False
+
     def judgement_in(self, state: Mapping[str, Any]) -> Judgement | None:
         """What this very Guard has found about the request that has this state, and that has not ended; another Guard's word does
         not count.
         """
-        return next((each for each in self.judgements_in(state) if each.guard is self and not each.over), None)
+        judgement: Judgement | None = state.get(_JUDGEMENT)
+        while judgement is not None and (judgement.guard is not self or judgement.over):
+            judgement = judgement.before
+        return judgement
 
     def rule(self, name: str, callers: Iterable[str]) -> Rule:
         """An allowlist in this Guard's words.
@@ -418,11 +434,10 @@ class Guard:
         return caller.expires_at + self._leeway - self._clock()
 
     def _rule(self, request: Request) -> Rule:
-        method, path, raw_path, other_path = request.method, request.path, request.raw_path, request.other_path
-        is_usual = len(path) <= USUAL_PATH and len(raw_path or "") <= USUAL_PATH and len(method) <= USUAL_METHOD
-        if not is_usual or other_path is not None:
-            return self._find_rule(method, path, raw_path, other_path)
-        return self._usual_rule(method, path, raw_path)
+        method, path, raw_path = request.method, request.path, request.raw_path
+        if request.other_path is None and len(method) + len(path) + len(raw_path or "") <= USUAL_LENGTH:
+            return self._usual_rule(method, path, raw_path)
+        return self._find_rule(method, path, raw_path, request.other_path)
 
     def _examined(self, request: Request, found: Unexamined) -> Verified:
         return self._vouched(request, self.verifier.examine(found.token, found.header, found.sent))
@@ -443,7 +458,7 @@ class Guard:
         if deciding is None:
             raise refusal("missing_credentials", f"there is no {' and no '.join(each.name for each in self.bearer.headers)} header")
         header, sent = deciding
-        found = self.verifier.recall(sent, header) or self._taken(header, sent)
+        found = self._memory.recall(sent, header, self._clock()) or self._taken(header, sent)
         if header.cookie_borne and self._cross_site.refuses(request.method, request.headers, handshake=request.is_handshake):
             raise refusal("cross_site", f"{header.name} is a cookie's doing, and another site's page sent this request")
         return found

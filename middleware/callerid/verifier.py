@@ -81,7 +81,7 @@ class Verifier:
         everywhere = RequiredClaims("require", {} if require is None else require)
         self._required = {issuer: [each for each in (issuer.required, everywhere) if each] for issuer in self.issuers}
         self._bound = _bound_issuers(self._by_spelling, headers)
-        self._memory = TokenMemory(
+        self.memory: TokenMemory = TokenMemory(
             entries=int(as_number("remember", remember, 0, 10**9)), size=int(as_number("remember_bytes", remember_bytes, 0, 10**12))
         )
 
@@ -110,12 +110,12 @@ class Verifier:
         """Whose token came in this header, if that is remembered and still holds. `sent` is the header's value as bytes, or a
         token as text: neither can be taken for the other.
         """
-        return self._memory.recall(sent, header, self._clock())
+        return self.memory.recall(sent, header, self._clock())
 
     def remember(self, verified: Verified) -> None:
         """Remember a verified token, once what it is for has been granted. A stripped one is never remembered."""
         verified.remembered = True
-        self._memory.put(verified)
+        self.memory.put(verified)
 
     def examine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
         """All the steps, nothing remembered. `sent` is what `recall` will know it by. Raises as `verify`."""
@@ -131,7 +131,7 @@ class Verifier:
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used."""
-        return self._memory.status()
+        return self.memory.status()
 
     def _check_without_key(self, text: str, header: Header | None) -> tuple[UnverifiedToken, Issuer, _Claimed]:
         token = parse_token(text)  # 1, 2, 3

@@ -17,11 +17,16 @@ __all__ = ["CallerMiddleware", "WSGIHeaders", "wsgi_raw_path", "wsgi_request"]
 def wsgi_request(guard: Guard, environ: "WSGIEnvironment") -> Request:
     """What a Guard has to know of a WSGI environment."""
     path = environ.get("PATH_INFO") or "/"
-    try:
-        path = path.encode("latin-1").decode()  # PEP 3333: native strings hold bytes as latin-1
-    except UnicodeError:
-        path = "\ufffd"  # undecodable, and so refused where paths matter
+    if not path.isascii():
+        path = _decoded(path)
     return Request(environ["REQUEST_METHOD"], path, wsgi_raw_path(environ), WSGIHeaders(guard, environ), environ)
+
+
+def _decoded(path: str) -> str:
+    try:
+        return path.encode("latin-1").decode()  # PEP 3333: native strings hold bytes as latin-1
+    except UnicodeError:
+        return "\ufffd"  # undecodable, and so refused where paths matter
 
 
 def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
@@ -98,8 +103,7 @@ class _Response:
 
 def _keeping_private(environ: "WSGIEnvironment", start_response: "StartResponse") -> "StartResponse":
     def start_private(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-        is_private = any(each.is_private for each in Guard.judgements_in(environ))
-        if is_private and not any(name.lower() == "cache-control" for name, _ in headers):
+        if Guard.is_private(environ) and not any(name.lower() == "cache-control" for name, _ in headers):
             headers = [*headers, ("Cache-Control", "private")]
         return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 
