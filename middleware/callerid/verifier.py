@@ -92,7 +92,7 @@ class Verifier:
             Unauthenticated: for a token that does not hold; `reason` says why.
             KeysUnavailable: when the issuer's keys cannot be had.
         """
-        verified = self.recall(token, header) if isinstance(token, str) else None
+        verified = self.memory.recall(token, header, self._clock()) if isinstance(token, str) else None
         if verified is None:
             verified = self.examine(token, header, token)
             self.remember(verified)
@@ -100,17 +100,11 @@ class Verifier:
 
     async def averify(self, token: str, *, header: Header | None = None) -> Caller:
         """The same for a task; never blocks the loop. Raises as `verify`."""
-        verified = self.recall(token, header) if isinstance(token, str) else None
+        verified = self.memory.recall(token, header, self._clock()) if isinstance(token, str) else None
         if verified is None:
             verified = await self.aexamine(token, header, token)
             self.remember(verified)
         return verified.caller
-
-    def recall(self, sent: str | bytes, header: Header | None) -> Verified | None:
-        """Whose token came in this header, if that is remembered and still holds. `sent` is the header's value as bytes, or a
-        token as text: neither can be taken for the other.
-        """
-        return self.memory.recall(sent, header, self._clock())
 
     def remember(self, verified: Verified) -> None:
         """Remember a verified token, once what it is for has been granted. A stripped one is never remembered."""
@@ -118,7 +112,9 @@ class Verifier:
         self.memory.put(verified)
 
     def examine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
-        """All the steps, nothing remembered. `sent` is what `recall` will know it by. Raises as `verify`."""
+        """All the steps, nothing remembered. `sent` is what the memory will know it by: the header's value as bytes, or
+        the token as text. Neither can be taken for the other. Raises as `verify`.
+        """
         unverified, issuer, claimed = self._check_without_key(token, header)
         key = None if unverified.signature_removed else issuer.key_set.find(unverified.kid, unverified.alg)  # 6
         return self._verified(unverified, issuer, claimed, key, header, sent)

@@ -252,11 +252,11 @@ def test_a_removed_key_is_gone_and_the_remembered_tokens_with_it(file: Path, clo
         verifier = Verifier([Issuer(issuer.issuer, keys=FileKeys(file, parse_jwks, clock=clock))], audience=AUDIENCE, clock=clock)
         remembered = verifier.examine(old, None, old)
         verifier.remember(remembered)
-        assert verifier.recall(old, None) is remembered
+        assert verifier.memory.recall(old, None, clock()) is remembered
         issuer.published.remove(withdrawn)
         write(file, json.dumps(issuer.jwks()).encode())
     clock.advance(LOOK_AGAIN)
-    assert verifier.recall(old, None) is None
+    assert verifier.memory.recall(old, None, clock()) is None
     with refuses("unknown_key"):
         verifier.verify(old)
     assert verifier.verify(new).issuer == issuer.issuer

@@ -25,7 +25,8 @@ class KeyList:
                 same_id.append(key)
         self.skipped: tuple[str, ...] = tuple(skipped)
 
-    def __contains__(self, key: Key) -> bool:
+    def holds(self, key: Key) -> bool:
+        """Whether this very key, id and material, is one of them."""
         return key in self._by_kid.get(key.kid, ())
 
     def __iter__(self) -> Iterator[Key]:

@@ -40,7 +40,7 @@ class StaticKeys:
         return self.find(kid, alg)
 
     def holds(self, key: Key) -> bool:
-        return key in self._keys
+        return self._keys.holds(key)
 
     def status(self) -> KeyStatus:
         return KeyStatus(
@@ -91,7 +91,7 @@ class FileKeys(StaticKeys):
             raise ConfigurationError(f"key file {self._path!r}: {why_unread(error)}") from None
 
     def holds(self, key: Key) -> bool:
-        return key in self._current()
+        return self._current().holds(key)
 
     def status(self) -> KeyStatus:
         keys, now = self._current(), self._clock()

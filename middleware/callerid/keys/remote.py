@@ -95,7 +95,7 @@ class RemoteKeys:
         """Whether this very key, id and material, may verify now."""
         now, machine = self._clock(), self._machine
         keys = machine.keys if now < machine.refresh_at else self._at_hand(None)
-        return keys is not None and key in keys
+        return keys is not None and keys.holds(key)
 
     @property
     def ready(self) -> bool:
