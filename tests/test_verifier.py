@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callerid import Caller, Header, Issuer, Verifier, google
+from callerid.keys.keyset import parse_jwks
+from callerid.keys.local import StaticKeys
 from callerid.token import REMOVED_SIGNATURE
 from tests.support import ANA, AUDIENCE, LOGIN, Clock, FakeIssuer, complains, named, reason, refuses
 
@@ -578,6 +580,24 @@ GCLOUD = "32555940559.apps.googleusercontent.com"
 def test_a_mistake_is_named_at_start(arguments: dict[str, Any], words: list[str]) -> None:
     with complains(*words):
         Verifier(**{"issuers": [google()], "audience": AUDIENCE} | arguments)
+
+
+class NoKeys(StaticKeys):
+    """A key set of somebody's own, which returns nothing where it should refuse."""
+
+    def find(self, kid: str | None, alg: str) -> Any:
+        return None
+
+
+@pytest.mark.parametrize("trust_cloud_run_iam", [False, True])
+def test_a_key_set_that_finds_nothing_lets_nobody_in(
+    trust_cloud_run_iam: bool, face: Callable[[Verifier], Verify], signer: FakeIssuer, clock: Clock
+) -> None:
+    keyless = google(keys=NoKeys(parse_jwks(signer.jwks())), algorithms=["ES256"])
+    verifier = Verifier([keyless], audience=AUDIENCE, trust_cloud_run_iam=trust_cloud_run_iam, clock=clock)
+    with refuses("signature_invalid"):
+        face(verifier)(signer.token(LOGIN, AUDIENCE))
+    assert len(verifier.memory) == 0
 
 
 def test_gclouds_audience_has_to_be_asked_for(signer: FakeIssuer, keys: Issuer, clock: Clock) -> None:

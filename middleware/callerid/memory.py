@@ -52,10 +52,8 @@ class Verified:
 
 def weight_of(verified: Verified) -> int:
     """The bytes that a remembered token takes, at most: what it was sent as, its claims, and what is around them."""
-    claims, member = verified.caller.claims, verified.caller.member
-    if verified.is_plain:
-        return 850 + len(member) + 2 * len(verified.sent) + 192 * len(claims)
-    return 800 + sys.getsizeof(member) + 2 * len(verified.sent) + size_of(claims)
+    claims, around = verified.caller.claims, 800 + sys.getsizeof(verified.caller.member)
+    return around + 2 * len(verified.sent) + (192 * len(claims) if verified.is_plain else size_of(claims))
 
 
 def size_of(value: object) -> int:

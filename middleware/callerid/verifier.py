@@ -195,8 +195,9 @@ class Verifier:
         header: Header | None,
         sent: str | bytes,
     ) -> Verified:
-        if key is not None and not key.verifies(token.alg, token.signing_input, token.signature):  # 7
-            raise refusal("signature_invalid", f"by the key {shown(key.kid)} of {issuer.issuer}")
+        is_signed = not token.signature_removed
+        if is_signed and (key is None or not key.verifies(token.alg, token.signing_input, token.signature)):  # 7
+            raise refusal("signature_invalid", f"by the key {shown(key and key.kid)} of {issuer.issuer}")
         subject, audience, issued_at, expires_at, not_before = claimed
         address = issuer.verified_address(token.claims)  # 8
         caller = new_caller(
@@ -207,7 +208,7 @@ class Verifier:
             plain_claims(token.claims) if token.is_plain else Claims(token.claims),
             issued_at,
             expires_at,
-            "cloud_run_iam" if key is None else "signature",
+            "signature" if is_signed else "cloud_run_iam",
             member_name(issuer, subject, address),
         )
         valid_from, valid_until = not_before - self._leeway, expires_at + self._leeway

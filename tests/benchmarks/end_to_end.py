@@ -88,20 +88,24 @@ def end_to_end(scene: Scene, effort: Effort) -> Results:
 
 
 def _loads(scene: Scene, effort: Effort, framework: str) -> dict[str, list[Load]]:
-    """The rounds of one framework. All its servers run; one at a time has something to do."""
+    """The rounds of one framework. All its servers run; one at a time has something to do.
+
+    Each round has servers of its own: two processes that do the same differ in speed for as long as they live.
+    """
     variants = {name: variant for name, variant in VARIANTS.items() if name != LIST or framework == "FastAPI"}
     loads: dict[str, list[Load]] = {name: [] for name in variants}
-    with _tokens(scene) as files, ExitStack() as running:
-        with _on_processor(0):
-            ports = {
-                name: running.enter_context(_running(scene, framework, variant, UNSEEN if name == FIRST else 1))
-                for name, variant in variants.items()
-            }
-        for name in variants:
-            _load(ports[name], files[name == FIRST], WARM_UP)
+    with _tokens(scene) as files:
         for number in range(effort.loads):
-            for name in variants if number % 2 else reversed(variants):
-                loads[name].append(_load(ports[name], files[name == FIRST], effort.load_seconds))
+            with ExitStack() as running:
+                with _on_processor(0):
+                    ports = {
+                        name: running.enter_context(_running(scene, framework, variant, UNSEEN if name == FIRST else 1))
+                        for name, variant in variants.items()
+                    }
+                for name in variants:
+                    _load(ports[name], files[name == FIRST], WARM_UP)
+                for name in variants if number % 2 else reversed(variants):
+                    loads[name].append(_load(ports[name], files[name == FIRST], effort.load_seconds))
     return loads
 
 

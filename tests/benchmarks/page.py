@@ -48,7 +48,8 @@ REQUEST = """From the headers to the answer in one process: twelve header lines,
 matches. What the bare callable takes is subtracted, so this is what callerid adds."""
 
 SERVER = """One worker each on one processor, `wrk -t1 -c32` on another, over loopback, round after round through all variants of a
-framework. *First* tokens are a thousand that take turns in a memory of 64, so each is verified anew."""
+framework, each round with new servers. *First* tokens are a thousand that take turns in a memory of 64, so each is verified
+anew."""
 
 GROWTH = """What the ASGI shell adds to a request with a repeated token: with ever more callers, each with a token of its own;
 with ever more routes, of which the last one matches; with ever more members in the list."""
