@@ -373,21 +373,16 @@ class Guard:
     @staticmethod
     def is_private(state: Mapping[str, Any]) -> bool:
         """Whether a shared cache could hand the answer to the request that has this state to somebody else: for any Guard."""
-        judgement: Judgement | None = state.get(_JUDGEMENT)
-        while judgement is not None:
-            if judgement.is_private:
-                return True
-            judgement = judgement.before
-        return False
+        return any(each.is_private for each in Guard.judgements_in(state))
 
     def judgement_in(self, state: Mapping[str, Any]) -> Judgement | None:
         """What this very Guard has found about the request that has this state, and that has not ended; another Guard's word does
         not count.
         """
-        judgement: Judgement | None = state.get(_JUDGEMENT)
-        while judgement is not None and (judgement.guard is not self or judgement.over):
-            judgement = judgement.before
-        return judgement
+        for each in self.judgements_in(state):
+            if each.guard is self and not each.over:
+                return each
+        return None
 
     def rule(self, name: str, callers: Iterable[str]) -> Rule:
         """An allowlist in this Guard's words.
