@@ -7,7 +7,7 @@ is refused before step 6, so that strangers cost no fetch.
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from callerid.audience import accepted_audiences, with_other_slash
@@ -233,20 +233,20 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def _audience_values(claims: Mapping[str, Any]) -> Sequence[str]:
+def _audience_values(claims: Mapping[str, Any]) -> list[str]:
     value = claims.get("aud")
     if isinstance(value, str):
-        return (value,)
+        return [value]
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     raise _invalid("aud") if "aud" in claims else _missing("aud")
 
 
-def _mismatch(unverified: Sequence[str], configured: frozenset[str]) -> str:
+def _mismatch(unverified: list[str], configured: frozenset[str]) -> str:
     slash = ""
     if configured.intersection(map(with_other_slash, unverified)):
         slash = "; they differ by the final slash alone: correct one of them, or set audience_trailing_slash='ignore'"
-    return f"unverified_aud={shown(list(unverified))}, configured: {', '.join(sorted(configured))}{slash}"
+    return f"unverified_aud={shown(unverified)}, configured: {', '.join(sorted(configured))}{slash}"
 
 
 def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
