@@ -15,7 +15,7 @@ from tests.support import FakeIssuer
 FRAMEWORKS = {"asgiref", "callerid_adapters", "django", "fastapi", "flask", "rest_framework", "starlette", "trio", "werkzeug"}
 
 # What callerid needs of itself. `jwt` brings most of it: json, re, dataclasses, http.client, ssl, cryptography.
-NEEDED = "import sys, jwt, contextvars, logging"
+NEEDED = "import sys, jwt, contextvars"
 
 
 def modules(*lines: str, arguments: tuple[str, ...] = ()) -> set[str]:
@@ -38,7 +38,7 @@ def test_core_loads_no_framework() -> None:
 
 
 @pytest.mark.parametrize("name", ["callerid", "callerid.asgi", "callerid.wsgi"])
-def test_callerid_loads_pyjwt_logging_and_itself(name: str) -> None:
+def test_callerid_loads_pyjwt_and_itself(name: str) -> None:
     assert packages(modules(NEEDED, f"import {name}")) == {"callerid"}
 
 
@@ -60,7 +60,8 @@ def test_a_guard_whose_keys_are_at_hand_loads_nothing_more(tmp_path: Path, where
         keys = json.dumps(issuer.jwks())
     file = tmp_path / "keys.json"
     file.write_text(keys)
-    assert modules("import callerid, json", GUARD.format(AT_HAND[where]), arguments=(keys, str(file))) == set()
+    loaded = modules(f"{NEEDED}, logging, callerid, json", GUARD.format(AT_HAND[where]), arguments=(keys, str(file)))
+    assert packages(loaded) <= {"callerid"}
 
 
 def test_a_guard_that_fetches_loads_an_http_client_when_it_is_made_and_no_event_loop() -> None:

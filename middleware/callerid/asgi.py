@@ -35,7 +35,7 @@ def asgi_request(scope: Scope) -> Request:
     path, other_path, root_path = scope["path"], None, scope.get("root_path")
     if root_path:
         path, other_path = _routing_paths(path, root_path)
-    return Request(method, path, scope.get("raw_path"), scope["headers"], scope, other_path, handshake)
+    return Request(method, path, scope.get("raw_path"), scope["headers"], scope, other_path, is_handshake=handshake)
 
 
 def _routing_paths(path: str, root_path: str) -> tuple[str, str | None]:

@@ -7,7 +7,6 @@ this Guard, so that a handler's own list (`handler.py`) can tell whether this ve
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, Self, cast
@@ -31,7 +30,7 @@ from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.forks import may_still_fork
 from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
-from callerid.logs import RefusalLog, logger, shown
+from callerid.logs import RefusalLog, shown
 from callerid.members import ALL_USERS, MemberReader, Members
 from callerid.memory import MemoryStatus, Verified
 from callerid.options import as_flag, as_list, as_number
@@ -51,7 +50,6 @@ _UNVOUCHED = (
 )
 
 
-@dataclass(slots=True, eq=False)
 class Request:
     """What a Guard has to know of a request, whatever framework it came through.
 
@@ -60,13 +58,26 @@ class Request:
     `other_path` how another router would read the path, if differently; `is_handshake` whether a WebSocket is to be opened.
     """
 
-    method: str
-    path: str
-    raw_path: bytes | str | None
-    headers: HeaderPairs
-    state: MutableMapping[str, Any]
-    other_path: str | None = None
-    is_handshake: bool = False
+    __slots__ = ("headers", "is_handshake", "method", "other_path", "path", "raw_path", "state")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        raw_path: bytes | str | None,
+        headers: HeaderPairs,
+        state: MutableMapping[str, Any],
+        other_path: str | None = None,
+        *,
+        is_handshake: bool = False,
+    ) -> None:
+        self.method: str = method
+        self.path: str = path
+        self.raw_path: bytes | str | None = raw_path
+        self.headers: HeaderPairs = headers
+        self.state: MutableMapping[str, Any] = state
+        self.other_path: str | None = other_path
+        self.is_handshake: bool = is_handshake
 
     def __repr__(self) -> str:
         return f"<{shown(self.method)} request>"  # its headers bear the token
@@ -114,13 +125,15 @@ class Judgement(Occasion):
         return self.verified is not None and self.verified.is_private
 
 
-@dataclass(slots=True, eq=False)
 class Unexamined:
     """A token that nobody has looked into, and what it came in."""
 
-    token: str
-    header: Header
-    sent: bytes
+    __slots__ = ("header", "sent", "token")
+
+    def __init__(self, token: str, header: Header, sent: bytes) -> None:
+        self.token: str = token
+        self.header: Header = header
+        self.sent: bytes = sent
 
     def __repr__(self) -> str:
         return f"<an unexamined token in {self.header.name}>"
@@ -219,7 +232,7 @@ class Guard:
         }
         self._caveats = list(caveats(self.verifier.issuers, self.callers, self._routes, self._rules, options))
         for caveat in self._caveats:
-            logger.warning("%s", caveat)
+            self._log.caveat(caveat)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> Self:

@@ -13,7 +13,6 @@ from callerid.errors import ConfigurationError, refusal
 from callerid.keys import KeySet
 from callerid.keys.keyset import KeyDocumentError, KeyList, parse_jwks, parse_pem_map
 from callerid.keys.lifetime import MAX_LIFETIME, MIN_LIFETIME, lifetime_of
-from callerid.keys.local import FileKeys, StaticKeys
 from callerid.keys.material import ALGORITHMS
 from callerid.options import PathLike, as_flag, as_number, as_path, as_texts
 from callerid.required import RequiredClaims
@@ -171,16 +170,27 @@ class Issuer:
             raise ConfigurationError(
                 f"ca_file, bearer_token_file: they are for a key endpoint, and {given[0]} is none; leave them out"
             )
-        parse = parse_pem_map if "pem" in given[0] else parse_jwks
-        if given[0] == "keys":
-            return _given(self.keys)
-        if given[0].endswith("_file"):
+        if given[0] == "keys" and isinstance(self.keys, KeySet):
+            return self.keys
+        open_keys = self._open_remote if given[0].endswith("_uri") else self._open_local
+        return open_keys(parse_pem_map if "pem" in given[0] else parse_jwks)
+
+    # An HTTP client takes longer to import than all the rest, and what writes a log longer than most. Here, before there is a
+    # thread that fetches: a fork during an import in that thread hangs the child.
+
+    def _open_local(self, parse: Callable[[bytes], KeyList]) -> KeySet:
+        from callerid.keys.local import FileKeys, StaticKeys  # noqa: PLC0415
+
+        if self.keys is None:
             return FileKeys(self.jwks_file or self.pem_file or "", parse)
-        return self._open_remote(parse)
+        if not isinstance(self.keys, Mapping):
+            raise ConfigurationError('keys: no JWK Set and no KeySet; write the JWK Set as a mapping, {"keys": […]}')
+        try:
+            return StaticKeys(parse_jwks(self.keys))
+        except KeyDocumentError as error:
+            raise ConfigurationError(f"keys: {error}") from None
 
     def _open_remote(self, parse: Callable[[bytes], KeyList]) -> KeySet:
-        # An HTTP client takes longer to import than all the rest. Here, before there is a thread that fetches: a fork during an
-        # import in that thread hangs the child.
         from callerid.keys import discovery, fetch, remote  # noqa: PLC0415
 
         endpoint: dict[str, Any] = {"ca_file": self.ca_file, "bearer_token_file": self.bearer_token_file}
@@ -211,14 +221,3 @@ def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
         if each != each.strip():
             raise ConfigurationError(f"{field}: {each!r} has blanks around it; take them out")
     return several
-
-
-def _given(keys: Any) -> KeySet:
-    if isinstance(keys, KeySet):
-        return keys
-    if not isinstance(keys, Mapping):
-        raise ConfigurationError('keys: no JWK Set and no KeySet; write the JWK Set as a mapping, {"keys": […]}')
-    try:
-        return StaticKeys(parse_jwks(keys))
-    except KeyDocumentError as error:
-        raise ConfigurationError(f"keys: {error}") from None

@@ -4,7 +4,6 @@ Refusals log at INFO. What an operator must act on logs at WARNING, at most once
 NullHandler: where nobody configured logging, warnings reach standard error.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +11,7 @@ from collections.abc import Callable
 from callerid.errors import Refused
 from callerid.forks import PerProcess
 
-__all__ = ["RefusalLog", "logger", "shown"]
-
-logger: logging.Logger = logging.getLogger("callerid")
+__all__ = ["RefusalLog", "shown"]
 
 MOST_CHARACTERS = 128
 PAUSE = 60.0  # seconds between two warnings for one reason
@@ -48,6 +45,9 @@ class RefusalLog:
     """Writes refusals to the `callerid` logger. `private_service` says that Cloud Run IAM is relied on."""
 
     def __init__(self, *, private_service: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        from logging import getLogger  # noqa: PLC0415  (it takes a fifth of the time that importing callerid takes)
+
+        self._logger = getLogger("callerid")
         self._private_service = private_service
         self._clock = clock
         self._next: dict[str, float] = {}
@@ -57,19 +57,23 @@ class RefusalLog:
     def refused(self, refused: Refused, method: str, path: str) -> None:
         """Log one refusal."""
         if self._private_service and refused.reason in _BLOCKED_BY_CLOUD_RUN_IAM:
-            self._seldom(logging.ERROR, "public", _PUBLIC)
+            self._seldom(self._logger.error, "public", _PUBLIC)
         request = f"unverified_method={shown(method)} unverified_path={shown(path)}"
         message = f"refused {refused.status} {refused.reason}: {refused.note or refused.detail} ({request})"
         if refused.reason in _FOR_THE_OPERATOR:
-            self._seldom(logging.WARNING, refused.reason, message)
+            self._seldom(self._logger.warning, refused.reason, message)
         else:
-            logger.info("%s", message, extra={"reason": refused.reason})
+            self._logger.info("%s", message, extra={"reason": refused.reason})
+
+    def caveat(self, caveat: str) -> None:
+        """A warning at start."""
+        self._logger.warning("%s", caveat)
 
     def warn(self, subject: str, message: str) -> None:
         """A warning, at most once a minute for each subject."""
-        self._seldom(logging.WARNING, subject, message)
+        self._seldom(self._logger.warning, subject, message)
 
-    def _seldom(self, level: int, reason: str, message: str) -> None:
+    def _seldom(self, log: Callable[..., None], reason: str, message: str) -> None:
         with self._lock():
             now = self._clock()
             if now < self._next.get(reason, now):
@@ -78,4 +82,4 @@ class RefusalLog:
             self._next[reason] = now + PAUSE
             left_out = self._left_out.pop(reason, 0)
         more = f" (and {left_out} more like it since the last such line)" if left_out else ""
-        logger.log(level, "%s%s", message, more, extra={"reason": reason})
+        log("%s%s", message, more, extra={"reason": reason})

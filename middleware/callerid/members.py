@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from callerid.address import domain_of, is_service_account, normal_address
 from callerid.caller import Caller
@@ -38,7 +37,6 @@ def member_name(issuer: Issuer, subject: str, address: str | None) -> str:
     return f"serviceAccount:{address}" if issuer.has_google_email_authority else f"principal:{issuer.issuer}/{subject}"
 
 
-@dataclass(slots=True, eq=False)
 class Members:
     """One allowlist. Whom it admits is one look-up in a set, however long it is.
 
@@ -46,10 +44,13 @@ class Members:
     them has to be here. A `principal:` is an issuer and a subject, never one text, for issuers hold slashes.
     """
 
-    words: set[str] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
-    principals: set[tuple[str, str]] = field(default_factory=set)
-    principal_prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    __slots__ = ("names", "principal_prefixes", "principals", "words")
+
+    def __init__(self) -> None:
+        self.words: set[str] = set()
+        self.names: set[str] = set()
+        self.principals: set[tuple[str, str]] = set()
+        self.principal_prefixes: dict[str, tuple[str, ...]] = {}
 
     @property
     def everyone(self) -> bool:

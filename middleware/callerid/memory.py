@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import TypedDict
 
 from callerid.bearer import Header
@@ -15,7 +14,6 @@ from callerid.keys.material import Key
 __all__ = ["MemoryStatus", "TokenMemory", "Verified", "size_of", "weight_of"]
 
 
-@dataclass(slots=True, eq=False)
 class Verified:
     """A verified token: its caller, and what has to hold for it to be believed again.
 
@@ -23,17 +21,36 @@ class Verified:
     look (`UnverifiedToken`), `names` are those that its Guard knows the caller by, `weight` is what it takes in memory, in bytes.
     """
 
-    caller: Caller
-    sent: str | bytes = field(repr=False)
-    header: Header | None
-    valid_from: float
-    valid_until: float
-    keys: KeySet = field(repr=False)
-    key: Key | None
-    is_plain: bool = False
-    names: tuple[str, ...] | None = field(default=None, repr=False)
-    remembered: bool = False
-    weight: int = field(default=0, repr=False)
+    __slots__ = (
+        *("caller", "header", "is_plain", "key", "keys", "names", "remembered", "sent", "valid_from", "valid_until", "weight"),
+    )
+
+    def __init__(
+        self,
+        caller: Caller,
+        sent: str | bytes,
+        header: Header | None,
+        valid_from: float,
+        valid_until: float,
+        keys: KeySet,
+        key: Key | None,
+        *,
+        is_plain: bool = False,
+    ) -> None:
+        self.caller: Caller = caller
+        self.sent: str | bytes = sent
+        self.header: Header | None = header
+        self.valid_from: float = valid_from
+        self.valid_until: float = valid_until
+        self.keys: KeySet = keys
+        self.key: Key | None = key
+        self.is_plain: bool = is_plain
+        self.names: tuple[str, ...] | None = None
+        self.remembered: bool = False
+        self.weight: int = 0
+
+    def __repr__(self) -> str:
+        return f"<a verified token of {self.caller.member}>"
 
     @property
     def is_private(self) -> bool:

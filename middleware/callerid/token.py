@@ -3,7 +3,6 @@
 import binascii
 import json
 import math
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -27,7 +26,6 @@ _LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")  # the last characters whose un
 _BLANKS = " \t\n\r"  # RFC 8259 §2
 
 
-@dataclass(slots=True, eq=False)
 class UnverifiedToken:
     """A well-formed token that nobody has verified.
 
@@ -35,14 +33,31 @@ class UnverifiedToken:
     constants and ASCII texts only, so that they take little more than its length.
     """
 
-    alg: str
-    kid: str | None
-    typ: str | None
-    claims: dict[str, Any] = field(repr=False)
-    signing_input: bytes = field(repr=False)
-    encoded_signature: bytes = field(repr=False)
-    signature_removed: bool = field(repr=False)
-    is_plain: bool = field(repr=False)
+    __slots__ = ("alg", "claims", "encoded_signature", "is_plain", "kid", "signature_removed", "signing_input", "typ")
+
+    def __init__(
+        self,
+        alg: str,
+        kid: str | None,
+        typ: str | None,
+        claims: dict[str, Any],
+        signing_input: bytes,
+        encoded_signature: bytes,
+        *,
+        signature_removed: bool,
+        is_plain: bool,
+    ) -> None:
+        self.alg: str = alg
+        self.kid: str | None = kid
+        self.typ: str | None = typ
+        self.claims: dict[str, Any] = claims
+        self.signing_input: bytes = signing_input
+        self.encoded_signature: bytes = encoded_signature
+        self.signature_removed: bool = signature_removed
+        self.is_plain: bool = is_plain
+
+    def __repr__(self) -> str:
+        return f"UnverifiedToken(alg={self.alg!r}, kid={self.kid!r}, typ={self.typ!r})"
 
     @property
     def signature(self) -> bytes:
@@ -61,7 +76,9 @@ def parse_token(token: str) -> UnverifiedToken:
     alg, kid, typ = _usual_header(header) if len(header) <= USUAL_HEADER_BYTES else _read_header(header)
     claims, is_plain = _json_object(_base64(payload))
     is_removed = signature == _REMOVED_SIGNATURE
-    return UnverifiedToken(alg, kid, typ, claims, header + b"." + payload, signature, is_removed, is_plain)
+    return UnverifiedToken(
+        alg, kid, typ, claims, header + b"." + payload, signature, signature_removed=is_removed, is_plain=is_plain
+    )
 
 
 def _segments(token: str) -> list[bytes]:

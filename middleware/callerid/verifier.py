@@ -212,7 +212,7 @@ class Verifier:
             member_name(issuer, subject, address),
         )
         valid_from, valid_until = not_before - self._leeway, expires_at + self._leeway
-        return Verified(caller, sent, header, valid_from, valid_until, issuer.key_set, key, token.is_plain)
+        return Verified(caller, sent, header, valid_from, valid_until, issuer.key_set, key, is_plain=token.is_plain)
 
 
 def _missing(name: str) -> Refused:
