@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 from callerid import settings
 from callerid.address import normal_address
@@ -111,7 +111,7 @@ class Judgement(Occasion):
         self.before: Judgement | None = state.get(_JUDGEMENT)
         state[_JUDGEMENT] = self
         if verified is None:
-            self.may_be_private: bool = guard.bearer.may_be_private
+            self.may_be_private: bool = Guard.handlers_may_ask and guard.bearer.may_be_private
         else:
             self.verified, self.caller = verified, verified.caller
             self.is_public = False
@@ -162,6 +162,8 @@ class Guard:
     Raises:
         ConfigurationError: for everything that cannot be meant, at once and before any request.
     """
+
+    handlers_may_ask: ClassVar[bool] = False  # who calls on a public route; whether `handler.py` is there for any of them
 
     def __init__(
         self,
@@ -386,7 +388,12 @@ class Guard:
     @staticmethod
     def is_private(state: Mapping[str, Any]) -> bool:
         """Whether a shared cache could hand the answer to the request that has this state to somebody else: for any Guard."""
-        return any(each.is_private for each in Guard.judgements_in(state))
+        judgement: Judgement | None = state.get(_JUDGEMENT)
+        while judgement is not None:
+            if judgement.is_private:
+                return True
+            judgement = judgement.before
+        return False
 
     def judgement_in(self, state: Mapping[str, Any]) -> Judgement | None:
         """What this very Guard has found about the request that has this state, and that has not ended; another Guard's word does

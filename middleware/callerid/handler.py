@@ -16,6 +16,9 @@ from callerid.memory import Verified
 __all__ = ["HandlerCheck"]
 
 
+Guard.handlers_may_ask = True  # from here on every public route's answer may turn out to be one caller's, and for no shared cache
+
+
 class HandlerCheck:
     """`callers` may call this handler, or, without a list, every caller that the Guard admits: its `callers` on a public route.
 
