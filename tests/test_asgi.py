@@ -252,7 +252,8 @@ class TestSharedCaches:
         start = self._start(issuer, bearing(issuer, LOGIN, SERVERLESS), iter([(b"x-y", b"z")]), "/public/x")
         assert list(start["headers"]) == [(b"x-y", b"z")]
 
-    def test_are_told_of_a_token_that_another_guards_check_has_found(self, issuer: FakeIssuer) -> None:
+    @pytest.mark.parametrize("headers", [None, ["Authorization"]], ids=["", "where the middleware's looks at Authorization only"])
+    def test_are_told_of_a_token_that_another_guards_check_has_found(self, issuer: FakeIssuer, headers: list[str] | None) -> None:
         check = HandlerCheck(guard_for(issuer))
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -260,7 +261,7 @@ class TestSharedCaches:
             await send({"type": "http.response.start", "status": 200})
 
         scope = http_scope("/public/x", bearing(issuer, LOGIN, SERVERLESS))
-        start = drive(CallerMiddleware(app, guard=guard_for(issuer, routes=[PUBLIC])), scope)[0]
+        start = drive(CallerMiddleware(app, guard=guard_for(issuer, routes=[PUBLIC], headers=headers)), scope)[0]
         assert start["headers"] == [(b"cache-control", b"private")]
 
     @staticmethod

@@ -66,6 +66,7 @@ def test_whole_alphabet_of_b64token_is_accepted() -> None:
         ("other headers", DEFAULT, [("Cookie", GOOD), ("Cache-Control", GOOD), ("Proxy-Authorization", GOOD)]),
         ("Basic", DEFAULT, [(AUTHORIZATION, "Basic YTpi")]),
         ("Digest and its commas", DEFAULT, [(AUTHORIZATION, 'Digest username="a", realm="Bearer", nonce="c"')]),
+        ("as many parameters as are looked through", DEFAULT, [(AUTHORIZATION, f"Digest {64 * 'a,'}")]),
         ("scheme alone", DEFAULT, [(AUTHORIZATION, "Negotiate")]),
         ("scheme that only begins like ours", DEFAULT, [(AUTHORIZATION, f"Bearers {TOKEN}")]),
         ("Bearer where another is asked for", CUSTOM, [(AUTHORIZATION, GOOD)]),
@@ -113,6 +114,7 @@ def test_no_credentials(bearer: Bearer, headers: list[Pair]) -> None:
         ("Bearer and blanks", DEFAULT, [(AUTHORIZATION, "Bearer   ")]),
         ("empty header", DEFAULT, [(AUTHORIZATION, "")]),
         ("blank header", DEFAULT, [(AUTHORIZATION, " \t")]),
+        ("more parameters than any scheme has", DEFAULT, [(AUTHORIZATION, f"Digest {65 * 'a,'}")]),
         ("scheme that is no HTTP token", DEFAULT, [(AUTHORIZATION, f"Bea(rer {TOKEN}")]),
         ("scheme before a bare token", BARE, [(ASSERTION, GOOD)]),
         ("empty bare header", BARE, [(ASSERTION, "")]),
@@ -138,6 +140,11 @@ def calls(value: str) -> int:
 def test_a_strangers_scheme_costs_nothing_by_its_length() -> None:
     calls("Digest a, b")  # what is made once is made now
     assert calls(f"{8000 * 'x'} a, b") == calls("Negotiate a, b")
+
+
+def test_nor_do_a_strangers_parameters() -> None:
+    with refuses("malformed_credentials"):
+        calls("Basic " + 1_000_000 * ",")
 
 
 BOLD = """

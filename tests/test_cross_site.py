@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from callerid import Guard, Header, Route
 from callerid.asgi import asgi_request
 from callerid.cross_site import CrossSite
-from callerid.guard import Request
 from callerid.handler import HandlerCheck
+from callerid.request import Request
 from tests.senders import KINDS, NOW
 from tests.support import AUDIENCE, LOGIN, FakeIssuer, complains, named, reason, refuses
 

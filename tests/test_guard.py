@@ -16,10 +16,10 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from callerid import Caller, Forbidden, Guard, Header, Issuer, KeysUnavailable, Route, google
 from callerid.bearer import HeaderPairs
 from callerid.errors import refusal
-from callerid.guard import Request
 from callerid.keys.keyset import KeyList, parse_jwks
 from callerid.keys.local import StaticKeys
 from callerid.profiles import GOOGLE
+from callerid.request import Request
 from tests.adapters.support import check_prefetch
 from tests.keys import Endpoint, Gate, answer, eventually, keys_of
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, named, reason, refuses
@@ -180,6 +180,13 @@ def test_what_is_neither_text_nor_bytes_is_the_programs_mistake(
 ) -> None:
     with complains("neither text nor bytes"):
         check(guard, method, path, sent)
+
+
+@on_both_faces
+@pytest.mark.parametrize("pair", [("Host",), ("Host", "a", "b"), 1, ""])
+def test_headers_that_are_no_pairs_are_a_configuration_error(check: Check, guard: Guard, pair: Any) -> None:
+    with complains("check: headers: they are neither a mapping nor pairs"):
+        check(guard, "GET", "/", [pair])
 
 
 @on_both_faces
@@ -411,7 +418,7 @@ def test_a_refused_request_keeps_no_judgement(guard: Guard) -> None:
     named(
         ("the header that caches know", "/", "Authorization", False),
         ("another header", "/", "X-Serverless-Authorization", True),
-        ("a public route", "/healthz", "X-Serverless-Authorization", False),
+        ("a public route, where nobody has looked", "/healthz", "X-Serverless-Authorization", False),
     ),
 )
 def test_an_answer_is_private_where_caches_do_not_know_the_header(
@@ -430,7 +437,7 @@ def test_a_caller_has_until_the_tokens_end_and_the_leeway(google_at_hand: Issuer
     caller = guard.check("GET", "/", sent.items())
     assert caller is not None
     clock.advance(60)
-    assert guard.seconds_left(caller) == 50
+    assert guard.policy.seconds_left(caller) == 50
 
 
 # Signatures that Cloud Run removed
@@ -540,7 +547,7 @@ def test_a_mistake_is_named_at_start(arguments: dict[str, Any], words: list[str]
 def test_a_guard_is_built_from_the_environment_a_file_or_a_mapping(tmp_path: Path, issuer: FakeIssuer) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(f'audience = "{AUDIENCE}"\ncallers = ["{LOGIN}"]\n')
-    own = {"issuers": [google(keys=issuer.jwks())]}
+    own: dict[str, Any] = {"issuers": [google(keys=issuer.jwks())]}
     sent = headers(issuer, f"Authorization: Bearer <{LOGIN}>")
     for guard in (
         Guard.from_env({"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}, **own),

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from callerid import Caller, Guard, Issuer, Route, current_caller, google
-from callerid.guard import Judgement, Request
+from callerid.guard import Judgement
 from callerid.handler import HandlerCheck
+from callerid.request import Request
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, FakeIssuer, complains, named, refuses
 
 Call = Callable[[HandlerCheck, Request], Caller | None]

@@ -101,30 +101,3 @@ def test_the_thread_that_fetches_over_tls_imports_nothing(tmp_path: Path) -> Non
         guard = GUARD.format("callerid.google(jwks_uri=sys.argv[1], ca_file=sys.argv[2])")
         assert modules(FETCH, f"guard = {guard}", "fetch(guard)", arguments=(endpoint.url, authority.ca_file)) == set()
     assert len(endpoint.requests) == 1
-
-
-PRIVATE = """
-from callerid.asgi import CallerMiddleware
-import asyncio, callerid, sys
-{}
-sent = []
-
-async def app(scope, receive, send):
-    sent.append(send is outer)
-
-async def outer(message):
-    pass
-
-guard = callerid.Guard(audience="a", callers=["allUsers"], issuers=[callerid.Issuer("https://i.example", jwks_uri="http://127.0.0.1:9/")])
-scope = {{"type": "http", "method": "GET", "path": "/", "headers": []}}
-asyncio.run(CallerMiddleware(app, guard=guard)(scope, None, outer))
-print(*sent)
-"""
-
-
-@pytest.mark.parametrize(("line", "is_left_alone"), [("", "True"), ("import callerid.handler", "False")])
-def test_an_answer_is_looked_at_only_where_a_handler_may_find_out_who_calls(line: str, is_left_alone: str) -> None:
-    command = [sys.executable, "-c", PRIVATE.format(line)]
-    environ = without_coverage(clean_environment())
-    ended = subprocess.run(command, env=environ, capture_output=True, check=True, text=True, timeout=60)
-    assert ended.stdout.strip() == is_left_alone

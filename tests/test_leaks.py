@@ -36,9 +36,10 @@ from callerid.asgi import CallerMiddleware as ASGIMiddleware
 from callerid.asgi import Message, Scope
 from callerid.bearer import AUTHORIZATION
 from callerid.caller import CallerAuth
-from callerid.guard import Request, Unexamined
 from callerid.handler import HandlerCheck
+from callerid.policy import Unexamined
 from callerid.profiles import GOOGLE
+from callerid.request import Request
 from callerid.token import parse_token
 from callerid.wsgi import CallerMiddleware as WSGIMiddleware
 from callerid_adapters.django import allow_callers
@@ -355,8 +356,8 @@ def at_work(issuer: FakeIssuer, tmp_path: Path) -> Iterator[list[object]]:
         request = request_for("", f"Bearer {claiming()(issuer)}")
         judgement = guard.judge(request)
         judgement.begin()
-        header, sent = guard.bearer.deciding(request.headers) or (AUTHORIZATION, b"")
-        token = str(guard.bearer.token(header, sent))
+        header, sent = guard.policy.bearer.deciding(request.headers) or (AUTHORIZATION, b"")
+        token = str(guard.policy.bearer.token(header, sent))
         user, auth = CallerUser(judgement.caller), CallerAuth(authenticated=True)
         unexamined = Unexamined(token, header, sent)
         yield [HandlerCheck(guard), request, unexamined, parse_token(token), judgement, user, auth]

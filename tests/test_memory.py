@@ -319,10 +319,10 @@ def test_no_value_that_differs_in_a_character_is_recalled(signer: FakeIssuer) ->
     changed |= {good[:place] + good[place + 1 :] for place in places} | {good[:place] for place in places}
     changed -= {good}
     assert len(changed) > 20_000
-    assert not any(guard.verifier.memory.recall(value, AUTHORIZATION, guard._clock()) for value in changed)
+    assert not any(guard.verifier.memory.recall(value, AUTHORIZATION, guard.policy._clock()) for value in changed)
     some = (value for value in sorted(changed)[::50] if value[:7].lower() != b"bearer " or value[7:] != good[7:])
     assert None not in {reason(guard.check, "GET", "/", [("Authorization", value)]) for value in some}
-    assert guard.verifier.memory.recall(good, AUTHORIZATION, guard._clock()) is not None
+    assert guard.verifier.memory.recall(good, AUTHORIZATION, guard.policy._clock()) is not None
     assert guard.memory_status()["entries"] == 1
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from callerid import Guard, Route, google
-from callerid.guard import USUAL_LENGTH, USUAL_REQUESTS, Request
+from callerid.policy import USUAL_LENGTH, USUAL_REQUESTS
+from callerid.request import Request
 from tests.attacks.forge import compact
 from tests.support import AUDIENCE, LOGIN, STRANGER, Clock, FakeIssuer, named, reason
 

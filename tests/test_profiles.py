@@ -260,12 +260,12 @@ def test_iap_signs_with_es256_and_serves_its_keys_in_two_forms(source: str) -> N
 def test_headers_are_those_that_the_issuers_tokens_come_in(signer: FakeIssuer) -> None:
     usual = ("x-serverless-authorization", "authorization")
     behind, plain = iap(audience="a"), google(audience="a")
-    assert [header.key for header in Guard(issuers=[behind], callers=["allAuthenticatedUsers"]).bearer.headers] == [
+    assert [header.key for header in Guard(issuers=[behind], callers=["allAuthenticatedUsers"]).policy.bearer.headers] == [
         ASSERTION.lower()
     ]
-    both = Guard(issuers=[plain, behind], callers=["allAuthenticatedUsers"]).bearer.headers
+    both = Guard(issuers=[plain, behind], callers=["allAuthenticatedUsers"]).policy.bearer.headers
     assert [header.key for header in both] == [ASSERTION.lower(), *usual]
-    assert [header.key for header in Guard(issuers=[plain], callers=["allAuthenticatedUsers"]).bearer.headers] == list(usual)
+    assert [header.key for header in Guard(issuers=[plain], callers=["allAuthenticatedUsers"]).policy.bearer.headers] == list(usual)
 
 
 @pytest.mark.parametrize("header", [ASSERTION, Header(ASSERTION), Header(ASSERTION.lower(), scheme="Bearer")], ids=str)

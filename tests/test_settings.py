@@ -52,7 +52,7 @@ def test_callers_and_audience(issuer: FakeIssuer) -> None:
 
 def test_headers(issuer: FakeIssuer) -> None:
     guard = guard_from({"CALLERID_HEADERS": "X-Token, Authorization"}, issuers=[google(keys=issuer.jwks())])
-    assert guard.bearer.headers == (Header("X-Token"), Header("Authorization"))
+    assert guard.policy.bearer.headers == (Header("X-Token"), Header("Authorization"))
     assert call(guard, issuer.token(LOGIN, AUDIENCE), "x-token")
 
 
@@ -175,7 +175,7 @@ def test_keys_alone_verify_googles_tokens(issuer: FakeIssuer) -> None:
     ids=["service link", "port link", "other names"],
 )
 def test_variables_of_others_are_ignored(environ: Mapping[str, str]) -> None:
-    assert guard_from(environ).bearer.headers == guard_from({}).bearer.headers
+    assert guard_from(environ).policy.bearer.headers == guard_from({}).policy.bearer.headers
 
 
 def test_environment_is_read_once(issuer: FakeIssuer) -> None:
@@ -408,7 +408,7 @@ jwks_uri = "JWKS_URI"
 @pytest.mark.parametrize("build", [Guard.from_file, guard_from_policy])
 def test_file_has_the_words_of_a_guard(issuer: FakeIssuer, tmp_path: Path, build: Callable[[str], Guard]) -> None:
     guard = build(policy(tmp_path, WHOLE.replace("JWKS_URI", issuer.jwks_uri)))
-    assert guard.bearer.headers == (Header("X-Token"), Header("X-Other", "Token"), Header("Authorization"))
+    assert guard.policy.bearer.headers == (Header("X-Token"), Header("X-Other", "Token"), Header("Authorization"))
     assert guard.check("GET", "/healthz", []) is None
     ana = [("X-Token", f"Bearer {issuer.token(ANA, AUDIENCE, hd=None)}")]
     login = [("X-Other", f"Token {issuer.token(LOGIN, AUDIENCE, iss='accounts.google.com')}")]
@@ -477,7 +477,7 @@ require = { tenant = 7 }
 def test_a_file_may_know_every_sender(tmp_path: Path) -> None:
     guard = Guard.from_file(policy(tmp_path, SENDERS))
     proxy, firebase_, idp = guard.verifier.issuers
-    assert guard.bearer.headers == (
+    assert guard.policy.bearer.headers == (
         Header("X-Goog-IAP-JWT-Assertion", scheme=None, issuers=("https://cloud.google.com/iap",), cookie_borne=True),
         Header("Cf-Access-Jwt-Assertion", scheme=None, cookie_borne=True),
     )
@@ -492,7 +492,7 @@ def test_a_file_may_know_every_sender(tmp_path: Path) -> None:
 
 def test_one_known_sender_in_googles_place() -> None:
     guard = guard_from({"CALLERID_ISSUER": "https://cloud.google.com/iap", "CALLERID_CALLERS": "allAuthenticatedUsers"})
-    assert [header.name for header in guard.bearer.headers] == ["X-Goog-IAP-JWT-Assertion"]
+    assert [header.name for header in guard.policy.bearer.headers] == ["X-Goog-IAP-JWT-Assertion"]
     assert guard.verifier.issuers[0].algorithms == ("ES256",)
 
 
@@ -772,7 +772,7 @@ def test_trust_in_cloud_run_iam_where_it_would_be_misplaced_is_a_configuration_e
     ),
 )
 def test_trust_in_cloud_run_iam_beside_routes_that_leave_paths_to_the_callers(route: Route) -> None:
-    assert Guard(**WORDS | {"trust_cloud_run_iam": True, "environ": CLOUD_RUN, "routes": [route]}).has_routes
+    assert Guard(**WORDS | {"trust_cloud_run_iam": True, "environ": CLOUD_RUN, "routes": [route]}).policy.has_routes
 
 
 def test_audience_alone_admits_nobody() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -37,6 +38,17 @@ def test_well_formed_token_is_taken_apart(issuer: FakeIssuer) -> None:
     assert (token.alg, token.kid, token.signature_removed) == ("RS256", issuer.kid, False)
     assert token.claims["aud"] == AUDIENCE
     assert text == f"{token.signing_input.decode()}.{encoded(token.signature)}"
+
+
+def test_a_strangers_arrays_are_looked_through_level_by_level() -> None:
+    made: list[object] = []
+    text = token_of(payload='{"x":[' + ",".join(["[]"] * 3600) + "]}")
+    sys.setprofile(lambda frame, event, argument: made.append(frame.f_code) if event == "call" else None)
+    try:
+        parse_token(text)
+    finally:
+        sys.setprofile(None)
+    assert len(made) < 100
 
 
 def test_repr_shows_nothing_of_claims_and_signature(issuer: FakeIssuer) -> None:

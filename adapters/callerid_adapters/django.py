@@ -20,8 +20,9 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from callerid import ConfigurationError, Guard, Refused
-from callerid.guard import Judgement, Request
+from callerid.guard import Judgement
 from callerid.handler import HandlerCheck
+from callerid.request import Request
 from callerid.wsgi import WSGIHeaders, wsgi_raw_path
 
 __all__ = ["CallerIDConfig", "CallerMiddleware", "allow_callers", "configured_guard", "django_request"]
@@ -131,7 +132,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
                     plain.caller = await check_for(guard).acall(django_request(guard, plain))  # type: ignore[attr-defined]
                 except Refused as refused:
                     return _answer(refused)
-                return _kept_private(guard, plain, await view(request, *args, **kwargs))
+                return _kept_private(plain, await view(request, *args, **kwargs))
 
             return guarded_async  # type: ignore[return-value]
 
@@ -142,7 +143,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
                 plain.caller = check_for(guard)(django_request(guard, plain))  # type: ignore[attr-defined]
             except Refused as refused:
                 return _answer(refused)
-            return _kept_private(guard, plain, view(request, *args, **kwargs))
+            return _kept_private(plain, view(request, *args, **kwargs))
 
         return guarded  # type: ignore[return-value]
 
@@ -194,9 +195,9 @@ def _plain(request: HttpRequest) -> HttpRequest:
     return cast(HttpRequest, getattr(request, "_request", request))
 
 
-def _kept_private(guard: Guard, request: HttpRequest, response: Any) -> Any:
+def _kept_private(request: HttpRequest, response: Any) -> Any:
     """Keep a cache between the list and the middleware, as `cache_page` is, from handing one caller's answer to another."""
-    judgement = guard.judgement_in(vars(request))
+    judgement = next(Guard.judgements_in(vars(request)), None)
     if judgement is not None and judgement.is_private and isinstance(response, HttpResponseBase):
         response.setdefault("Cache-Control", "private")
     return response

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from flask import Blueprint, Flask, Response, current_app, g, request
 
 from callerid import ConfigurationError, Guard, Refused
-from callerid.guard import Judgement, Request
+from callerid.guard import Judgement
 from callerid.handler import HandlerCheck
+from callerid.request import Request
 from callerid.wsgi import wsgi_request
 
 __all__ = ["CallerGuard"]

@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from callerid.caller import Caller, CallerAuth, CallerUser
 from callerid.errors import ConfigurationError, Refused
-from callerid.guard import Guard, Judgement, Request
+from callerid.guard import Guard, Judgement
 from callerid.keys.waiting import Signal, call_later, within
+from callerid.request import Request
 
 __all__ = ["CallerMiddleware", "asgi_request", "hand_over"]
 
@@ -76,7 +78,7 @@ class CallerMiddleware:
     def __init__(self, app: ASGIApp, *, guard: Guard, close_websockets: bool = True) -> None:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerMiddleware(app, guard=Guard(…))")
-        if guard.has_routes and getattr(app, "root_path", None):
+        if guard.may_have_routes and getattr(app, "root_path", None):
             # FastAPI puts it into the scope when this middleware has judged the path without it.
             raise ConfigurationError("app: it sets a root_path of its own; write app.add_middleware(CallerMiddleware, guard=guard)")
         self.app = app
@@ -101,8 +103,8 @@ class CallerMiddleware:
         try:
             if kind == "websocket" and self._close_websockets:
                 await self._websocket(judgement, scope, receive, send)
-            elif judgement.may_be_private:
-                await self.app(scope, receive, _keeping_private(scope, send))
+            elif judgement.is_public or judgement.is_private:
+                await self.app(scope, receive, partial(_send_private, judgement, send))
             else:
                 await self.app(scope, receive, send)
         finally:
@@ -117,7 +119,7 @@ class CallerMiddleware:
     async def _websocket(self, judgement: Judgement, scope: Scope, receive: Receive, send: Send) -> None:
         def seconds_left() -> float:
             caller = judgement.caller  # on a public route only a handler may have found it
-            return math.inf if caller is None else self.guard.seconds_left(caller)
+            return math.inf if caller is None else judgement.policy.seconds_left(caller)
 
         socket = _Socket(receive, send, seconds_left)
         await call_later(0, socket.end_in_time, lambda: self.app(scope, socket.receive, socket.send))
@@ -167,21 +169,17 @@ class _Socket:
                 await self._send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "the token has expired"})
 
 
-def _keeping_private(scope: Scope, send: Send) -> Send:
+def _send_private(judgement: Judgement, send: Send, message: Message) -> Awaitable[None]:
     """Add `Cache-Control: private` where the deciding header is one that shared caches do not know, and the app says nothing.
 
     On a public route only a handler finds out, so it is asked when the response starts.
     """
-
-    def send_private(message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start" and Guard.is_private(scope):
-            headers = list(message.get("headers", ()))
-            if not any(name.lower() == b"cache-control" for name, _ in headers):
-                headers.append((b"cache-control", b"private"))
-            message = {**message, "headers": headers}  # they may be an iterator, which is at its end now
-        return send(message)
-
-    return send_private
+    if message["type"] == "http.response.start" and judgement.is_private:
+        headers = list(message.get("headers", ()))
+        if not any(name.lower() == b"cache-control" for name, _ in headers):
+            headers.append((b"cache-control", b"private"))
+        message = {**message, "headers": headers}  # they may be an iterator, which is at its end now
+    return send(message)
 
 
 async def _refuse_http(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:

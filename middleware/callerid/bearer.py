@@ -26,6 +26,8 @@ __all__ = [
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
+MOST_PARAMETERS = 64  # of another scheme: Digest has ten, and a stranger's million would take seconds
+
 _FIRST_WORD = re.compile(r"[ \t]*[^ \t]*")
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750 §2.1
@@ -95,7 +97,6 @@ class Bearer:
         self._ranks = {header.key: rank for rank, header in enumerate(self.headers)}
         self._ranks_of_bytes = {name.encode(): rank for name, rank in self._ranks.items()}
         self._lengths = frozenset(map(len, self._ranks))
-        self.may_be_private: bool = any(header.is_unknown_to_caches for header in self.headers)
         if not self.headers or len(self._ranks) != len(self.headers):
             raise ConfigurationError("headers: name at least one header, and each only once")
 
@@ -143,6 +144,12 @@ class Bearer:
             raise _malformed(header, "what it holds is not one b64token (RFC 6750 section 2.1)")
         return value
 
+    @staticmethod
+    def as_sent(header: Header, sent: bytes, token: str) -> bytes:
+        """The header's value, without the blanks that nobody needs: or one token would be many to the memory."""
+        scheme = b"" if header.scheme is None else sent.lstrip(b" \t").partition(b" ")[0] + b" "
+        return scheme + token.encode()
+
 
 def _header(header: object) -> Header:
     if not isinstance(header, str | Header):
@@ -157,8 +164,10 @@ def header_text(value: str | bytes) -> str:
 
 def _is_another_scheme(wanted: str, scheme: str, rest: str) -> bool:
     # A WSGI server joins duplicate lines with commas: `Basic …,Bearer …` is two credentials, not one of another scheme.
+    if rest.count(",") > MOST_PARAMETERS or not re.fullmatch(_TCHARS, scheme):
+        return False
     joined = {_FIRST_WORD.match(part)[0].strip(" \t").lower() for part in rest.split(",")[1:]}  # type: ignore[index]  # it may be empty
-    return bool(re.fullmatch(_TCHARS, scheme)) and joined.isdisjoint((wanted.lower(), scheme.lower()))
+    return joined.isdisjoint((wanted.lower(), scheme.lower()))
 
 
 def _malformed(header: Header, note: str) -> Refused:

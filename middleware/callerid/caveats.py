@@ -11,7 +11,7 @@ from callerid.profiles import GOOGLE, kind_of
 from callerid.routes import RouteTable
 
 if TYPE_CHECKING:
-    from callerid.guard import Rule
+    from callerid.policy import Rule
 
 __all__ = ["caveats"]
 

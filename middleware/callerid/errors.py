@@ -15,8 +15,9 @@ rule or an exception. The operator gets `note`, in the log only.
 
 import json
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Self
 
 __all__ = [
     "BadRequest",
@@ -25,10 +26,14 @@ __all__ = [
     "Forbidden",
     "KeysUnavailable",
     "NoRequestError",
+    "Place",
     "Refused",
     "Unauthenticated",
     "refusal",
 ]
+
+
+Place = tuple[str | int, ...]
 
 
 class CallerIDError(Exception):
@@ -46,11 +51,22 @@ _NOT_FOR_LOGS = (
 class ConfigurationError(CallerIDError):
     """The configuration is wrong; the message names the field and the mend. Raised at start, never for a request's content.
 
+    `problems` are the things that are wrong, each with its place in the configuration: `("routes", 3)` is the fourth route.
     What is wrong may be that a secret is where none belongs, and messages end in logs: tokens and private keys are left out.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(re.sub(_NOT_FOR_LOGS, "(a secret)", message, flags=re.ASCII | re.DOTALL))
+        self.problems: tuple[tuple[Place, str], ...] = (((), str(self)),)
+
+    @classmethod
+    def of(cls, problems: Iterable[tuple[Place, str]]) -> Self:
+        """One error of several problems."""
+        found = {text: place for place, text in problems}
+        texts = list(found)
+        error = cls(texts[0] if len(texts) == 1 else "\n  ".join([f"{len(texts)} problems", *texts]))
+        error.problems = tuple((place, str(cls(text))) for text, place in found.items())
+        return error
 
 
 class NoRequestError(CallerIDError):

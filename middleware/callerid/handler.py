@@ -9,14 +9,12 @@ from collections.abc import Iterable
 
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError, Refused
-from callerid.guard import Guard, Judgement, Request
+from callerid.guard import Guard, Judgement
 from callerid.members import ALL_USERS
 from callerid.memory import Verified
+from callerid.request import Request
 
 __all__ = ["HandlerCheck"]
-
-
-Guard.handlers_may_ask = True  # from here on every public route's answer may turn out to be one caller's, and for no shared cache
 
 
 class HandlerCheck:
@@ -33,15 +31,15 @@ class HandlerCheck:
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerGuard(Guard(…))")
         self.guard = guard
         self._optional = optional
-        self._rule = None if callers is None else guard.rule("a handler's callers", callers)
-        if self._rule is not None and self._rule.members.everyone:
+        self._list = None if callers is None else guard.handler_list(callers)
+        if self._list is not None and guard.handler_rules[self._list].is_public:
             raise ConfigurationError(f"a handler's callers: {ALL_USERS} would widen nothing; make the route public in the Guard")
 
     def __call__(self, request: Request) -> Caller | None:
         """The caller, who may call this handler. Raises `Refused`."""
         judgement = self.guard.judgement_in(request.state) or self.guard.judge(request)
         try:
-            return self._decide(request, judgement, judgement.verified or self.guard.identify(request))
+            return self._decide(request, judgement, judgement.verified or judgement.policy.identify(request))
         except Refused as refused:
             self._excuse(refused, request)
             return None
@@ -50,16 +48,19 @@ class HandlerCheck:
         """The same for a task."""
         judgement = self.guard.judgement_in(request.state) or await self.guard.ajudge(request)
         try:
-            return self._decide(request, judgement, judgement.verified or await self.guard.aidentify(request))
+            return self._decide(request, judgement, judgement.verified or await judgement.policy.aidentify(request))
         except Refused as refused:
             self._excuse(refused, request)
             return None
 
     def _decide(self, request: Request, judgement: Judgement, verified: Verified) -> Caller:
-        rule = self._rule or (self.guard.callers if judgement.is_public else None)
-        if rule is not None:
-            self.guard.admit(rule, verified)
+        if self._list is not None:
+            judgement.policy.admit(self.guard.handler_rules[self._list], verified)
+        elif judgement.is_public:
+            judgement.policy.admit(judgement.policy.callers, verified)
         judgement.verified = verified
+        if verified.is_private:
+            next(self.guard.judgements_in(request.state)).keep_private()
         told: set[Guard] = set()
         for every in self.guard.judgements_in(request.state):  # the handler's caller, wherever the code behind it looks
             if every.guard in told:

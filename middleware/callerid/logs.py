@@ -69,7 +69,7 @@ class RefusalLog:
         """A warning at start."""
         self._logger.warning("%s", caveat)
 
-    def warn(self, subject: str, message: str) -> None:
+    def seldom(self, subject: str, message: str) -> None:
         """A warning, at most once a minute for each subject."""
         self._seldom(self._logger.warning, subject, message)
 

@@ -8,6 +8,7 @@ from callerid.caller import Caller
 from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.options import as_list, closest
+from callerid.problems import Problems
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS
 
 __all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
@@ -93,15 +94,22 @@ class MemberReader:
         if not isinstance(groups, Mapping | None):
             raise ConfigurationError(f"groups: {groups!r} is no mapping; write a list of members for each name")
         self._groups = dict(groups or {})
+        problems = Problems()
         for name in self._groups:
-            _check_group_name("groups", name)
-            self.read(f"groups: {name}", [f"group:{name}"])
+            with problems.at("groups"):
+                _check_group_name("groups", name)
+                self.read(f"groups: {name}", [f"group:{name}"])
+        problems.tell()
 
     def names_of(self, caller: Caller) -> tuple[str, ...]:
         """Every name but its `principal:` that an allowlist could admit this verified caller by, for as long as its token holds."""
         names = self._address_names(caller, normal_address(caller.email))
         own = (caller.member if name == caller.member else name for name in names)  # one text in memory, not two
         return (ALL_USERS, ALL_AUTHENTICATED_USERS, *own)
+
+    def could_have_an_address(self, caller: Caller) -> bool:
+        """Whether its issuer puts addresses into tokens, for whoever asks for one."""
+        return self.issuers[caller.issuer].has_google_email_authority
 
     def names_if_verified(self, caller: Caller) -> tuple[str, ...]:
         """The further names that the caller would have if the token said that its address is verified."""
@@ -131,9 +139,11 @@ class MemberReader:
         Raises:
             ConfigurationError: for an empty list, or a word that is no member.
         """
-        members = Members()
+        members, problems = Members(), Problems()
         for word in as_list(where, words):
-            self._add(members, where, word, ())
+            with problems.at(str(word)):
+                self._add(members, where, word, ())
+        problems.tell()
         if not members.words:
             raise ConfigurationError(
                 f"{where}: empty, so nobody could call; name the callers, or say {ALL_AUTHENTICATED_USERS} or {ALL_USERS}"
@@ -199,8 +209,13 @@ class MemberReader:
 
 def _checked_word(where: str, word: object) -> str:
     if not isinstance(word, str) or not word.strip():
-        example = "serviceAccount:login@shop.iam.gserviceaccount.com"
-        raise ConfigurationError(f"{where}: {word!r} is no member; write one like {example!r}")
+        example = "'serviceAccount:login@shop.iam.gserviceaccount.com'"
+        mend = f"write one like {example}"
+        if callable(word):
+            mend = f"a decorator takes its members in parentheses: ({example})"
+        elif isinstance(word, list | tuple | set | frozenset):
+            mend = "take out the inner brackets"
+        raise ConfigurationError(f"{where}: {word!r} is no member; {mend}")
     word = word.strip()
     kind, colon, value = word.partition(":")
     if word in (ALL_USERS, ALL_AUTHENTICATED_USERS) or (kind in _KINDS and value):

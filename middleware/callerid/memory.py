@@ -69,7 +69,8 @@ class Verified:
 
 def weight_of(verified: Verified) -> int:
     """The bytes that a remembered token takes, at most: what it was sent as, its claims, and what is around them."""
-    claims, around = verified.caller.claims, 800 + sys.getsizeof(verified.caller.member)
+    caller = verified.caller
+    claims, around = caller.claims, 800 + sys.getsizeof(caller.member) + 2 * len(caller.email or "")
     return around + 2 * len(verified.sent) + (192 * len(claims) if verified.is_plain else size_of(claims))
 
 

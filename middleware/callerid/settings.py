@@ -1,21 +1,27 @@
 """A Guard's keywords from the environment, a TOML file or a mapping: read once, at start, every mistake named with its mend."""
 
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from callerid.bearer import Header
-from callerid.errors import ConfigurationError
+from callerid.errors import ConfigurationError, Place
 from callerid.issuers import Issuer
 from callerid.options import as_list, closest
+from callerid.problems import Problems, renaming
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS, profile
 from callerid.routes import Route
 from callerid.token import MAX_DEPTH
 
-__all__ = ["from_env", "from_file", "from_mapping", "naming_fields", "naming_source"]
+if TYPE_CHECKING:
+    from callerid.reload import PolicyFile
+
+__all__ = ["Environment", "File", "Settings", "Source", "from_mapping", "naming_fields", "naming_source"]
 
 FIELDS = (
     "audience",
@@ -54,8 +60,8 @@ _VARIABLES = {
     "leeway": "CALLERID_LEEWAY",
     "trust_cloud_run_iam": "CALLERID_TRUST_CLOUD_RUN_IAM",
 }
-_POLICY = "CALLERID_POLICY"
-_KNOWN = (*_VARIABLES.values(), *_ISSUER_VARIABLES, _POLICY)
+_POLICY, _RELOAD = "CALLERID_POLICY", "CALLERID_RELOAD"
+_KNOWN = (*_VARIABLES.values(), *_ISSUER_VARIABLES, _POLICY, _RELOAD)
 
 # Kubernetes sets these for a Service named "callerid" (Kubernetes documentation, "Service", on environment variables).
 _SERVICE_LINKS = ("CALLERID_SERVICE_", "CALLERID_PORT")
@@ -63,83 +69,187 @@ _SERVICE_LINKS = ("CALLERID_SERVICE_", "CALLERID_PORT")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
-Settings = tuple[dict[str, Any], dict[str, str]]  # Guard's keywords, and where each is from
+IssuerMaker = Callable[[Any, Mapping[str, Any]], Issuer]
 
 
-def from_env(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
+class Origin(str):
+    """Where a part of the configuration is from, as errors name it."""
+
+    def before(self, place: Place, text: str) -> str:
+        """A problem's text with its origin before it."""
+        return f"{self}: {text}"
+
+
+class _TomlOrigin(Origin):
+    """A file: it knows its lines."""
+
+    toml: str = ""
+
+    def before(self, place: Place, text: str) -> str:
+        from callerid.lines import line_of  # noqa: PLC0415  (for an error only)
+
+        line = line_of(self.toml, place or _field_of(text), text)
+        return f"{self}: {text}" if line is None else f"{self}, line {line}: {text}"
+
+
+Settings = tuple[dict[str, Any], dict[str, Origin]]  # Guard's keywords, and where each is from
+
+
+class Source(Protocol):
+    """Where a Guard's keywords are from."""
+
+    issuers: "KeptIssuers"
+
+    def open_file(self) -> "PolicyFile | None":
+        """The policy file, if one is named, to be followed where that is wanted."""
+        ...
+
+    def read(self, content: bytes | None) -> Settings:
+        """The keywords, with the file's content as it is now."""
+        ...
+
+
+class Environment:
     """The `CALLERID_…` variables, the file that `CALLERID_POLICY` names, and `overrides`."""
-    _refuse_unknown_variables(environ)
-    readers: dict[str, Callable[[str, str], Any]] = {
-        "audience": _several,
-        "audience_trailing_slash": lambda _, text: text.strip().lower(),
-        "callers": _several,
-        "headers": _several,
-        "leeway": _number,
-        "trust_cloud_run_iam": _boolean,
-    }
-    sources: dict[str, Mapping[str, Any]] = {
-        variable: {field: readers[field](variable, environ[variable])}
-        for field, variable in _VARIABLES.items()
-        if variable in environ
-    }
-    issuer = _issuer_from_env(environ)
-    if issuer is not None:
-        sources[" and ".join(name for name in _ISSUER_VARIABLES if name in environ)] = {"issuers": [issuer]}
-    if _POLICY in environ:
-        path = environ[_POLICY]
-        if not path:
+
+    def __init__(self, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:
+        self.issuers: KeptIssuers = KeptIssuers()
+        self._environ = environ
+        self._overrides = _kept(overrides)
+        _refuse_unknown_variables(environ)
+
+    @property
+    def follows(self) -> bool:
+        """Whether a file that changes is taken anew."""
+        return _boolean(_RELOAD, self._environ.get(_RELOAD, "1"))
+
+    def open_file(self) -> "PolicyFile | None":
+        if _POLICY not in self._environ:
+            return None
+        if not self._environ[_POLICY]:
             raise ConfigurationError(f"{_POLICY}: empty; give the path of a TOML file, or take it out")
         with naming_source(_POLICY):
-            sources[f"{_POLICY} ({path})"] = _read_file(path)
-    values, origins = _merged(sources | _arguments(overrides))
-    return values, _VARIABLES | origins
+            return _opened(self._environ[_POLICY])
+
+    def read(self, content: bytes | None) -> Settings:
+        readers: dict[str, Callable[[str, str], Any]] = {
+            "audience": _several,
+            "audience_trailing_slash": lambda _, text: text.strip().lower(),
+            "callers": _several,
+            "headers": _several,
+            "leeway": _number,
+            "trust_cloud_run_iam": _boolean,
+        }
+        environ = self._environ
+        sources: dict[Origin, Mapping[str, Any]] = {
+            Origin(variable): {field: readers[field](variable, environ[variable])}
+            for field, variable in _VARIABLES.items()
+            if variable in environ
+        }
+        issuer = _issuer_from_env(environ, self.issuers)
+        if issuer is not None:
+            sources[Origin(" and ".join(name for name in _ISSUER_VARIABLES if name in environ))] = {"issuers": [issuer]}
+        if content is not None:
+            sources |= _policy(f"{_POLICY} ({environ[_POLICY]})", content, self.issuers)
+        values, origins = _merged(sources | _arguments(self._overrides))
+        values.setdefault("issuers", [self.issuers(GOOGLE, {})])
+        return values, {field: Origin(name) for field, name in _VARIABLES.items()} | origins
 
 
-def from_file(path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> Settings:
+class File:
     """A TOML file and `overrides`."""
-    return _merged({os.fspath(path): _read_file(path)} | _arguments(overrides))
+
+    def __init__(self, path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> None:
+        self.issuers: KeptIssuers = KeptIssuers()
+        self._path = os.fspath(path)
+        self._overrides = _kept(overrides)
+
+    def open_file(self) -> "PolicyFile":
+        return _opened(self._path)
+
+    def read(self, content: bytes | None) -> Settings:
+        values, origins = _merged(_policy(self._path, content or b"", self.issuers) | _arguments(self._overrides))
+        values.setdefault("issuers", [self.issuers(GOOGLE, {})])
+        return values, origins
 
 
-def from_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
+class KeptIssuers:
+    """Makes issuers of what a configuration says about them, the same for the same: their keys go on when other things change."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Issuer] = {}
+
+    def __call__(self, issuer: Any, options: Mapping[str, Any]) -> Issuer:
+        said = json.dumps([issuer, options], sort_keys=True, default=repr)
+        if said not in self._kept:
+            self._kept[said] = profile(issuer, options)
+        return self._kept[said]
+
+    def keep(self, used: Iterable[Issuer]) -> None:
+        """Let go of all but these."""
+        used = set(used)
+        self._kept = {said: issuer for said, issuer in self._kept.items() if issuer in used}
+
+
+def _kept(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be read once can be read again, with a file that has changed."""
+    return {field: list(value) if isinstance(value, Iterator) else value for field, value in overrides.items()}
+
+
+def _opened(path: str) -> "PolicyFile":
+    from callerid.reload import PolicyFile  # noqa: PLC0415  (most services have no such file)
+
+    return PolicyFile(path)
+
+
+def from_mapping(mapping: Mapping[str, Any], make_issuer: IssuerMaker = profile) -> dict[str, Any]:
     """Guard's keywords from a mapping of them, in any case, whose routes, issuers and headers may be mappings again."""
     if not isinstance(mapping, Mapping):
         raise ConfigurationError(f"{mapping!r} is neither a Guard nor a mapping of Guard's keywords")
-    keywords = _words("", mapping, FIELDS)
-    for field, read in (("routes", _route), ("issuers", _issuer), ("headers", _header)):
+    problems = Problems()
+    keywords = _words("", mapping, FIELDS, problems)
+    for field, read in (("routes", _route), ("issuers", partial(_issuer, make_issuer)), ("headers", _header)):
         if field in keywords:
-            keywords[field] = [read(item) for item in as_list(field, keywords[field])]
+            keywords[field], items = [], keywords[field]
+            with problems.at(field):
+                items = as_list(field, items)
+                for index, item in enumerate(items):
+                    with problems.at(field, index):
+                        keywords[field].append(read(item))
+    problems.tell()
     return keywords
 
 
-@contextmanager
-def naming_source(source: str) -> Iterator[None]:
+def naming_source(source: str) -> AbstractContextManager[None]:
     """Put the source's name before the message of a configuration error."""
-    try:
-        yield
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{source}: {error}") from None
+    return renaming(Origin(source).before)
 
 
-@contextmanager
-def naming_fields(origins: Mapping[str, str]) -> Iterator[None]:
+def naming_fields(origins: Mapping[str, Origin]) -> AbstractContextManager[None]:
     """Put before the message of a configuration error where its field is from."""
-    try:
-        yield
-    except ConfigurationError as error:
-        origin = origins.get(re.split(r"[: ]", str(error), maxsplit=1)[0])
-        raise ConfigurationError(f"{origin}: {error}" if origin else str(error)) from None
+
+    def named(place: Place, text: str) -> str:
+        field, *_ = place or _field_of(text)
+        origin = origins.get(str(field))
+        return text if origin is None else origin.before(place, text)
+
+    return renaming(named)
 
 
-def _arguments(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _field_of(text: str) -> Place:
+    return (re.split(r"[: ]", text, maxsplit=1)[0],)
+
+
+def _arguments(overrides: Mapping[str, Any]) -> dict[Origin, Mapping[str, Any]]:
     for field in overrides:
         _known_word(field, (*FIELDS, "clock"), "argument: ")
-    return {f"the argument {field}": {field: value} for field, value in overrides.items()}
+    return {Origin(f"the argument {field}"): {field: value} for field, value in overrides.items()}
 
 
-def _merged(sources: Mapping[str, Mapping[str, Any]]) -> Settings:
+def _merged(sources: Mapping[Origin, Mapping[str, Any]]) -> Settings:
     """One value for each field, from one source."""
     values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    origins: dict[str, Origin] = {}
     for source, fields in sources.items():
         for field, value in fields.items():
             if field in origins:
@@ -174,7 +284,7 @@ def _boolean(variable: str, text: str) -> bool:
     return word in _TRUE
 
 
-def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
+def _issuer_from_env(environ: Mapping[str, str], make_issuer: IssuerMaker) -> Issuer | None:
     """The one issuer in Google's place, or Google's with keys from elsewhere."""
     given = [name for name in _ISSUER_VARIABLES if name in environ]
     if not given:
@@ -187,22 +297,23 @@ def _issuer_from_env(environ: Mapping[str, str]) -> Issuer | None:
         authority = _boolean("CALLERID_ISSUER_EMAIL_AUTHORITY", environ.get("CALLERID_ISSUER_EMAIL_AUTHORITY", "0"))
         if authority and issuer not in (GOOGLE, GOOGLE_ALIAS):  # which have it
             options["has_google_email_authority"] = True
-        return profile(issuer, options)
+        return make_issuer(issuer, options)
 
 
-def _read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+def _policy(name: str, content: bytes, make_issuer: IssuerMaker) -> dict[Origin, Mapping[str, Any]]:
     import tomllib  # noqa: PLC0415  (most services have no such file)
 
-    with naming_source(os.fspath(path)):
+    origin = _TomlOrigin(name)
+    with naming_source(name):
         try:
-            with open(path, "rb") as file:
-                table = tomllib.load(file)
-        except OSError as error:
-            raise ConfigurationError(f"cannot be read: {error.strerror}") from None
+            text = content.decode()
+            table = tomllib.loads(text)
         except (ValueError, RecursionError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise ConfigurationError(f"no TOML: {error}") from None
         _check_values(table)
-        return from_mapping(table)
+    origin.toml = text
+    with renaming(origin.before):
+        return {origin: from_mapping(table, make_issuer)}
 
 
 def _check_values(table: Mapping[str, Any]) -> None:
@@ -225,21 +336,25 @@ def _known_word(word: str, known: Iterable[str], where: str) -> str:
     return word
 
 
-def _words(where: str, table: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+def _words(where: str, table: Mapping[str, Any], known: Iterable[str], problems: Problems) -> dict[str, Any]:
     words: dict[str, Any] = {}
     for spelled, value in table.items():
-        word = _known_word(str(spelled).lower(), known, where)
-        if word in words:
-            raise ConfigurationError(f"{where}{word}: given twice; nothing is merged, so take one out")
-        words[word] = value
+        with problems.at(spelled):
+            word = _known_word(str(spelled).lower(), known, where)
+            if word in words:
+                raise ConfigurationError(f"{where}{word}: given twice; nothing is merged, so take one out")
+            words[word] = value
     return words
 
 
 def _table(where: str, table: Mapping[str, Any], known: Iterable[str], needed: Iterable[str]) -> dict[str, Any]:
-    words = _words(f"{where}: ", table, known)
+    problems = Problems()
+    words = _words(f"{where}: ", table, known, problems)
     for word in needed:
-        if word not in words:
-            raise ConfigurationError(f"{where}: {word!r} is missing in {dict(table)!r}")
+        with problems.at():
+            if word not in words:
+                raise ConfigurationError(f"{where}: {word!r} is missing in {dict(table)!r}")
+    problems.tell()
     return words
 
 
@@ -250,11 +365,11 @@ def _route(item: Any) -> Any:
     return Route(words.pop("path"), **words)
 
 
-def _issuer(item: Any) -> Any:
+def _issuer(make_issuer: IssuerMaker, item: Any) -> Any:
     if not isinstance(item, Mapping):
         return item
     words = _table("issuers", item, _ISSUER_FIELDS, ("issuer",))
-    return profile(words.pop("issuer"), words)
+    return make_issuer(words.pop("issuer"), words)
 
 
 def _header(item: Any) -> Any:

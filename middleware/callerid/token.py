@@ -4,6 +4,7 @@ import binascii
 import json
 import math
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NoReturn
 
 from callerid.errors import Refused, refusal
@@ -166,7 +167,7 @@ def _json_object(raw: bytes) -> tuple[dict[str, Any], bool]:
         if end != len(text):
             raise ValueError("more than one value")
         is_flat = "[" not in text and text.rfind("{") == 0
-        if not is_flat and _depth(value) > MAX_DEPTH:
+        if not is_flat and _is_deep(value):
             raise ValueError("nested too deep")
         is_escaped = "\\u" in text
         if is_escaped:
@@ -178,6 +179,12 @@ def _json_object(raw: bytes) -> tuple[dict[str, Any], bool]:
     return value, is_flat and not is_escaped and text.isascii()
 
 
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
+def _is_deep(value: Any) -> bool:
+    """Whether there are objects and arrays more than `MAX_DEPTH` deep within each other. Strangers may ask, so all at once."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not level:
+            return False
+        level = list(chain.from_iterable(level))
+    return True

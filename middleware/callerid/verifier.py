@@ -256,9 +256,10 @@ def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
     for issuer in issuers:
         if not isinstance(issuer, Issuer):
             raise ConfigurationError(f"issuers: {issuer!r} is no Issuer; write google() or Issuer('https://…', jwks_uri=…)")
-        for spelling in issuer.spellings:
-            if found.setdefault(spelling, issuer) is not issuer:
+        for spelling in dict.fromkeys(issuer.spellings):
+            if spelling in found:
                 raise ConfigurationError(f"issuers: {spelling!r} belongs to two issuers; a token must be one issuer's")
+            found[spelling] = issuer
     return found
 
 

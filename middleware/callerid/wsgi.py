@@ -1,12 +1,13 @@
 """Any WSGI application (PEP 3333) behind a Guard."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from callerid.caller import Occasion
 from callerid.errors import ConfigurationError, Refused
-from callerid.guard import Guard, Request
+from callerid.guard import Guard, Judgement
+from callerid.request import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -73,8 +74,8 @@ class CallerMiddleware:
             return _refuse(refused, environ, start_response)
         judgement.begin()
         environ["callerid.caller"] = judgement.caller
-        if judgement.may_be_private:
-            start_response = _keeping_private(environ, start_response)
+        if judgement.is_public or judgement.is_private:
+            start_response = partial(_start_private, judgement, start_response)
         try:
             return _Response(self.app(environ, start_response), judgement)
         except BaseException:
@@ -101,13 +102,13 @@ class _Response:
             self._occasion.end()
 
 
-def _keeping_private(environ: "WSGIEnvironment", start_response: "StartResponse") -> "StartResponse":
-    def start_private(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-        if Guard.is_private(environ) and not any(name.lower() == "cache-control" for name, _ in headers):
-            headers = [*headers, ("Cache-Control", "private")]
-        return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
-
-    return start_private
+def _start_private(
+    judgement: Judgement, start_response: "StartResponse", status: str, headers: list[tuple[str, str]], exc_info: Any = None
+) -> Callable[[bytes], object]:
+    """Add `Cache-Control: private`, as the ASGI middleware does."""
+    if judgement.is_private and not any(name.lower() == "cache-control" for name, _ in headers):
+        headers = [*headers, ("Cache-Control", "private")]
+    return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 
 
 def _refuse(refused: Refused, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:

@@ -121,6 +121,14 @@ class TestTheWholeApplication:
         assert get(app.test_client(), path, bearing(issuer, member, header)).headers.get("Cache-Control") == expected
 
 
+def test_tells_shared_caches_of_a_token_that_another_guards_list_has_found(issuer: FakeIssuer) -> None:
+    lists = CallerGuard(guard_for(issuer))
+    app = flask_app(asking=lists.allow(LOGIN)(who))
+    CallerGuard(guard_for(issuer, routes=[PUBLIC], headers=["Authorization"]), app=app)
+    response = get(app.test_client(), "/public/asking", bearing(issuer, LOGIN, SERVERLESS))
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "private")
+
+
 def test_an_application_that_a_view_calls_with_its_own_environment_is_a_request_of_its_own(issuer: FakeIssuer) -> None:
     guard = guard_for(issuer)
     inner = guarded(guard, who=who)

@@ -41,6 +41,12 @@ from the same loopback endpoint, without TLS or internet, which spares most thos
 {machine}
 """
 
+SHORT = """**In short:** callerid adds {asgi} microseconds to a request with a token that it has seen before (ASGI; WSGI {wsgi}),
+and {first} to one with a new token, of which {bare} are RSA itself.
+"""
+
+OWN = """They are the project's own, and strict ones: what would be left if a request cost little more than its cryptography."""
+
 TOKEN = """`Verifier.verify` and the other libraries, one token, keys at hand unless said otherwise. *First* tokens have not been
 seen before and are remembered; *repeated* ones are."""
 
@@ -49,7 +55,7 @@ matches. What the bare callable takes is subtracted, so this is what callerid ad
 
 SERVER = """One worker each on one processor, `wrk -t1 -c32` on another, over loopback, round after round through all variants of a
 framework, each round with new servers. *First* tokens are a thousand that take turns in a memory of 64, so each is verified
-anew."""
+anew. A multiple is the median of the rounds' own multiples, so it need not be the quotient of the two medians beside it."""
 
 GROWTH = """What the ASGI shell adds to a request with a repeated token: with ever more callers, each with a token of its own;
 with ever more routes, of which the last one matches; with ever more members in the list."""
@@ -63,7 +69,8 @@ FOOT = """## Once more
 make bench
 ```
 
-takes about ten minutes. `tests/benchmarks/__init__.py` says how to run a part of it."""
+takes about a quarter of an hour. End to end it needs `wrk` (`apt install wrk`). `tests/benchmarks/__init__.py` says how to run a
+part of it."""
 
 
 def about(effort: Effort, packages: Iterable[str] = MEASURED) -> dict[str, str]:
@@ -102,7 +109,7 @@ def version_of(command: str) -> str:
 def page(about: Mapping[str, str], results: Results) -> str:
     """The whole page."""
     machine = f"Measured on {about['processor']}, {about['system']}, Python {about['Python']}. Other machines have other figures."
-    parts = [HEAD.format(machine=machine), "## Targets\n", _targets(results)]
+    parts = [HEAD.format(machine=machine), *_short(results), "## Targets\n", f"{OWN}\n", _targets(results)]
     if micro.RATIOS in results:
         parts += ["## One token\n", f"{TOKEN}\n", _picture("micro", "The multiples as bars"), _tokens(results)]
     if shells.ABOVE in results:
@@ -133,6 +140,17 @@ def pictures(results: Results) -> Iterator[tuple[str, str]]:
             for name in (scaling.CALLERS, scaling.ROUTES, scaling.MEMBERS)
         }
         yield "benchmarks-scaling.svg", lines("What a request costs as these grow, multiples of bare verification", series)
+
+
+def _short(results: Results) -> Iterator[str]:
+    above, bare = results.get(shells.ABOVE, {}), results.get(micro.MICROSECONDS, {}).get(micro.RS256)
+    added = [
+        above.get(f"{shell}, {token}")
+        for shell, token in (("ASGI", shells.REPEATED), ("WSGI", shells.REPEATED), ("ASGI", shells.FIRST))
+    ]
+    if isinstance(bare, Figure):
+        asgi, wsgi, first = (number(figure.median * bare.median) if isinstance(figure, Figure) else "?" for figure in added)
+        yield SHORT.format(asgi=asgi, wsgi=wsgi, first=first, bare=number(bare.median))
 
 
 def _targets(results: Results) -> str:

@@ -450,7 +450,7 @@ def policy(data: bytes) -> None:
     reasons = {"missing_credentials", None} if "allUsers" in repr(words) else {"missing_credentials"}
     for method, where in (("GET", "/"), ("PUT", "/profiles/7"), ("POST", "/a/b")):
         assert _reason(guard, method, where) in reasons
-    assert _reason(guard, "GET", "//") == "ambiguous_path" or not guard.has_routes
+    assert _reason(guard, "GET", "//") == "ambiguous_path" or not guard.policy.has_routes
 
 
 def _reason(guard: Guard, method: str, path: str) -> str | None:
