@@ -62,10 +62,10 @@ class ConfigurationError(CallerIDError):
     @classmethod
     def of(cls, problems: Iterable[tuple[Place, str]]) -> Self:
         """One error of several problems."""
-        found = {text: place for place, text in problems}
-        texts = list(found)
+        found = list(problems)
+        texts = list(dict.fromkeys(text for _, text in found))
         error = cls(texts[0] if len(texts) == 1 else "\n  ".join([f"{len(texts)} problems", *texts]))
-        error.problems = tuple((place, str(cls(text))) for text, place in found.items())
+        error.problems = tuple((place, str(cls(text))) for place, text in found)
         return error
 
 

@@ -207,6 +207,12 @@ class Issuer:
         return min(lifetime_of(headers), self.max_key_age)
 
     @property
+    def key_source(self) -> str:
+        """Where the keys are, for a person: a URL, a path, or that they are in the configuration."""
+        found = (getattr(self, name) for name in KEY_SOURCES if name != "keys")
+        return next((str(where) for where in found if where is not None), "the configuration")
+
+    @property
     def key_host(self) -> str | None:
         """The host that serves the keys, or says where they are; `None` for keys from the configuration or a file."""
         return urlsplit(self.jwks_uri or self.pem_uri or self.discovery_uri or "").hostname

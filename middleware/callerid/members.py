@@ -89,7 +89,7 @@ class MemberReader:
         *,
         consumer_accounts: bool = False,
     ) -> None:
-        self.issuers: dict[str, Issuer] = {issuer.issuer: issuer for issuer in issuers}
+        self.issuers: dict[str, Issuer] = {issuer.issuer: issuer for issuer in issuers if isinstance(issuer, Issuer)}
         self.consumer_accounts: bool = consumer_accounts
         if not isinstance(groups, Mapping | None):
             raise ConfigurationError(f"groups: {groups!r} is no mapping; write a list of members for each name")

@@ -37,11 +37,14 @@ _UNVOUCHED = (
 
 
 class Rule(NamedTuple):
-    """What decides about a request: an allowlist, its name in the log, and whether nobody need say who they are."""
+    """What decides about a request: an allowlist, its name in the log, whether nobody need say who they are, and the words that
+    the list was written in.
+    """
 
     name: str
     members: Members
     is_public: bool
+    words: tuple[str, ...]
 
 
 class Unexamined:
@@ -90,42 +93,38 @@ class Policy:
         problems = Problems()
         issuers = [google()] if issuers is None else as_list("issuers", issuers)
         self.bearer: Bearer = Bearer(_headers_of(issuers) if headers is None else headers)
-        self.verifier: Verifier = Verifier(
-            issuers,
-            audience=audience,
-            audience_trailing_slash=audience_trailing_slash,
-            require=require,
-            headers=self.bearer.headers,
-            leeway=leeway,
-            trust_cloud_run_iam=trust_cloud_run_iam,
-            allow_shared_audience=allow_shared_audience,
-            remember=remember,
-            remember_bytes=remember_bytes,
-            clock=clock,
-        )
-        self._memory = self.verifier.memory
+        with problems.at():
+            self.verifier: Verifier = Verifier(
+                issuers,
+                audience=audience,
+                audience_trailing_slash=audience_trailing_slash,
+                require=require,
+                headers=self.bearer.headers,
+                leeway=leeway,
+                trust_cloud_run_iam=trust_cloud_run_iam,
+                allow_shared_audience=allow_shared_audience,
+                remember=remember,
+                remember_bytes=remember_bytes,
+                clock=clock,
+            )
+        with problems.at():
+            self._cross_site = CrossSite(origins)
+            if origins and not any(header.cookie_borne for header in self.bearer.headers):
+                raise ConfigurationError("origins: no header is borne by a cookie, so nothing looks at them; they are not for CORS")
+        with problems.at():
+            self._refuse_unless = _function("refuse_unless", refuse_unless)
+        with problems.at():
+            if not callable(clock):
+                raise ConfigurationError(f"clock: {clock!r} is no function; leave it out for time.time")
+        with problems.at():
+            self._read_lists(
+                MemberReader(issuers, groups, consumer_accounts=as_flag("consumer_accounts", consumer_accounts)), callers, routes
+            )
+        problems.tell()
+        self._leeway, self._clock, self._memory = leeway, clock, self.verifier.memory
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
-        self._cross_site = CrossSite(origins)
-        if origins and not any(header.cookie_borne for header in self.bearer.headers):
-            raise ConfigurationError("origins: no header is borne by a cookie, so nothing looks at them; they are not for CORS")
-        self._refuse_unless = _function("refuse_unless", refuse_unless)
-        self._leeway = leeway
-        if not callable(clock):
-            raise ConfigurationError(f"clock: {clock!r} is no function; leave it out for time.time")
-        self._clock = clock
-        self._reader = MemberReader(
-            self.verifier.issuers, groups, consumer_accounts=as_flag("consumer_accounts", consumer_accounts)
-        )
-        with problems.at("callers"):
-            self.callers: Rule = self.rule("callers", callers)
-        self.routes: RouteTable = RouteTable(routes)
-        self.rules: list[Rule] = []
-        for index, route in enumerate(self.routes.routes):
-            with problems.at("routes", index, "callers"):
-                self.rules.append(self.rule(f"routes: {route}", route.callers))
-        problems.tell()
         if trust_cloud_run_iam:
             _check_cloud_run(self, environ)
         self.has_routes: bool = bool(self.routes)  # whether paths matter
@@ -139,14 +138,29 @@ class Policy:
         }
         self.caveats: list[str] = list(caveats(self.verifier.issuers, self.callers, self.routes, self.rules, options))
 
+    def _read_lists(self, reader: MemberReader, callers: Iterable[str], routes: Iterable[Route]) -> None:
+        self._reader = reader
+        problems = Problems()
+        with problems.at("callers"):
+            self.callers: Rule = self.rule("callers", callers)
+        self.routes: RouteTable = RouteTable([])
+        with problems.at():
+            self.routes = RouteTable(routes)
+        self.rules: list[Rule] = []
+        for index, route in enumerate(self.routes.routes):
+            with problems.at("routes", index, "callers"):
+                self.rules.append(self.rule(f"routes: {route}", route.callers))
+        problems.tell()
+
     def rule(self, name: str, callers: Iterable[str]) -> Rule:
         """An allowlist in this policy's words.
 
         Raises:
             ConfigurationError: for an empty list, or a word that is no member.
         """
-        members = self._reader.read(name, callers)
-        return Rule(name, members, members.everyone)
+        words = as_list(name, callers)
+        members = self._reader.read(name, words)
+        return Rule(name, members, members.everyone, tuple(words))
 
     def rule_for(self, request: Request) -> Rule:
         """What decides about a request. Raises `Refused` where its path could be read in two ways."""

@@ -21,6 +21,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 
 from callerid.address import is_service_account, normal_address
 from callerid.bearer import IAP, IAP_HEADER
+from callerid.errors import ConfigurationError
 from callerid.issuers import Issuer
 from callerid.profiles import GOOGLE, discovery_uri, google, profile
 from callerid.token import REMOVED_SIGNATURE
@@ -119,13 +120,21 @@ class FakeIssuer:
     def claims(self, member: str, audience: str, **changes: Any) -> dict[str, Any]:
         """The claims of a token as Google makes them for a service account or a person (and IAP, for who came through it), or
         those of `principal:ISSUER/SUBJECT`; a change to `None` takes one out.
+
+        Raises:
+            ConfigurationError: for a member of another kind.
         """
         now = int(self._clock())
         claims: dict[str, Any] = {"iss": self.issuer, "aud": audience, "iat": now, "exp": now + HOUR}
         if member.startswith("principal:"):
             claims["sub"] = member.removeprefix("principal:").removeprefix(f"{self.issuer}/")
         else:
-            claims |= _email_claims(member.partition(":")[2] or member)
+            kind, colon, address = member.partition(":")
+            if colon and kind not in ("serviceAccount", "user"):
+                raise ConfigurationError(
+                    f"{member!r} is nobody who calls; write serviceAccount:…, user:… or principal:ISSUER/SUBJECT"
+                )
+            claims |= _email_claims(address or member)
             if self.issuer == IAP:
                 del claims["email_verified"]
                 claims |= {"exp": now + IAP_LIFETIME, "azp": audience, "sub": f"accounts.google.com:{claims['sub']}"}

@@ -23,7 +23,7 @@ from callerid.options import as_flag, as_list, as_number
 from callerid.required import RequiredClaims
 from callerid.token import UnverifiedToken, parse_token
 
-__all__ = ["Verifier"]
+__all__ = ["Verifier", "audience_values", "times_of"]
 
 LEEWAY, MAX_LEEWAY = 30.0, 300.0  # seconds
 _MOST = sys.float_info.max
@@ -133,15 +133,21 @@ class Verifier:
         token = parse_token(text)  # 1, 2, 3
         if token.alg not in self._algorithms:
             raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}")
-        issuer = self._issuer_of(token, header)
+        issuer = self.issuer_of(token, header)
         claimed = self._check_claims(token.claims, issuer)  # 4
-        if token.signature_removed and not self._trust_cloud_run_iam:  # 5
+        self.is_present(token)  # 5
+        return token, issuer, claimed
+
+    def is_present(self, token: UnverifiedToken) -> bool:
+        """Refuse a token whose signature is not there."""
+        if token.signature_removed and not self._trust_cloud_run_iam:
             raise refusal("signature_removed", _REMOVED)
         if not token.encoded_signature:
             raise refusal("signature_invalid", "the signature is empty")
-        return token, issuer, claimed
+        return True
 
-    def _issuer_of(self, token: UnverifiedToken, header: Header | None) -> Issuer:
+    def issuer_of(self, token: UnverifiedToken, header: Header | None) -> Issuer:
+        """The issuer that the token names, if its tokens look like that."""
         unverified_issuer = token.claims.get("iss")
         if not isinstance(unverified_issuer, str):
             raise _invalid("iss") if "iss" in token.claims else _missing("iss")
@@ -165,19 +171,33 @@ class Verifier:
         return header.issuers is None if bound_to is None else header in bound_to
 
     def _check_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> _Claimed:
-        unverified = _audience_values(claims)
-        expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
-        not_before = max(issued_at, _time(claims, "nbf")) if "nbf" in claims else issued_at
+        unverified = audience_values(claims)
+        issued_at, expires_at, not_before = times_of(claims)
         subject = issuer.subject_of(claims)
+        audience = self.accepted_audience(unverified, issuer)
+        self.check_times(issued_at, expires_at, not_before, issuer)
+        if self._required[issuer]:
+            self.check_required(claims, issuer)
+        return subject, audience, issued_at, expires_at, not_before
+
+    def audiences_of(self, issuer: Issuer) -> frozenset[str]:
+        """The values of `aud` that are accepted in an issuer's tokens."""
+        return self._audiences[issuer]
+
+    def accepted_audience(self, unverified: list[str], issuer: Issuer) -> str:
+        """The first of a token's audiences that is accepted."""
         audience = next(filter(self._audiences[issuer].__contains__, unverified), None)
         if audience is None:
             raise refusal("audience_mismatch", _mismatch(unverified, self._audiences[issuer]))
-        self._check_times(issued_at, expires_at, not_before, issuer)
+        return audience
+
+    def check_required(self, claims: Mapping[str, Any], issuer: Issuer) -> None:
+        """Refuse a token that lacks what `require` says."""
         for required in self._required[issuer]:
             required.check(claims)
-        return subject, audience, issued_at, expires_at, not_before
 
-    def _check_times(self, issued_at: float, expires_at: float, not_before: float, issuer: Issuer) -> None:
+    def check_times(self, issued_at: float, expires_at: float, not_before: float, issuer: Issuer) -> None:
+        """Refuse a token before its time, after it, or with too much of it. All are in seconds since the epoch."""
         now = self._clock()
         if now >= expires_at + self._leeway:
             raise refusal("token_expired", f"unverified_exp={shown(expires_at)}, now {now:.0f}")
@@ -233,7 +253,14 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def _audience_values(claims: Mapping[str, Any]) -> list[str]:
+def times_of(claims: Mapping[str, Any]) -> tuple[float, float, float]:
+    """From when to when a token says that it is good: issued at, expires at, and not before, in seconds since the epoch."""
+    expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
+    return issued_at, expires_at, max(issued_at, _time(claims, "nbf")) if "nbf" in claims else issued_at
+
+
+def audience_values(claims: Mapping[str, Any]) -> list[str]:
+    """The audiences that a token names."""
     value = claims.get("aud")
     if isinstance(value, str):
         return [value]

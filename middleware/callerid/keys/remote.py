@@ -38,6 +38,14 @@ class _Wait(NamedTuple):
     seconds: float
 
 
+class Fetched(NamedTuple):
+    """What a fetch has brought: usable keys, for how many seconds they are good, and the headers that say so."""
+
+    keys: KeyList
+    lifetime: float
+    headers: Mapping[str, str]
+
+
 class RemoteKeys:
     """The keys of one issuer, fetched from its endpoint.
 
@@ -130,6 +138,16 @@ class RemoteKeys:
             self.refresh()
             await pause.ended.wait_async(pause.seconds)
 
+    def fetch_here(self) -> Fetched:
+        """Fetch once in this thread, for somebody who looks at the endpoint; what is in use stays as it is.
+
+        Raises:
+            FetchError: when there is no answer, or none that counts.
+            KeyDocumentError: when it is no document of usable keys.
+        """
+        document, headers = self._fetch()
+        return Fetched(self._parse(document), self._lifetime(headers), headers)
+
     def seconds_until_due(self) -> float:
         """How long until there is something to fetch, or to tell the operator."""
         if self._ending:  # whoever ends a fetch looks for what is due next, as a rule: it needs no further thread
@@ -198,8 +216,8 @@ class RemoteKeys:
     def _load(self) -> tuple[KeyList, float] | str:
         """The keys and their lifetime, or what was wrong."""
         try:
-            document, headers = self._fetch()
-            return self._parse(document), self._lifetime(headers)
+            fetched = self.fetch_here()
+            return fetched.keys, fetched.lifetime
         except FetchError as error:
             return str(error)
         except KeyDocumentError as error:

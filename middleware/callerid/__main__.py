@@ -1,0 +1,5 @@
+"""`python -m callerid`: the `callerid` command."""
+
+from callerid.cli import main
+
+main()

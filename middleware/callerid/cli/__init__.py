@@ -1,0 +1,20 @@
+"""The `callerid` command: for the operator at a terminal, and for CI.
+
+`commands.py` reads the arguments; `check.py`, `explain.py`, `tokens.py`, `issuer.py` and `keys.py` each make one report of plain
+JSON types; `screen.py` shows it.
+"""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        from callerid.cli.commands import callerid  # noqa: PLC0415  (click and rich are an extra's)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in ("click", "rich"):
+            raise
+        sys.exit("callerid: this command needs click and rich; install them with: pip install 'callerid[cli]'")
+    callerid(prog_name="callerid")

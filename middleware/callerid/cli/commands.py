@@ -1,0 +1,119 @@
+"""The arguments of the `callerid` command, and its exit codes."""
+
+import logging
+import sys
+from importlib import resources
+from typing import Any
+
+import click
+
+from callerid import ConfigurationError, Guard
+from callerid.cli import check as checking
+from callerid.cli import explain as explaining
+from callerid.cli import keys as keeping
+from callerid.cli import tokens
+from callerid.cli.issuer import serve
+from callerid.cli.screen import Report, show
+
+__all__ = ["callerid"]
+
+YES, NO, CANNOT_TELL = 0, 1, 2
+
+CODES = """\b
+Exit codes: 0 yes, or all is well; 1 no: refused, or something is wrong;
+2 cannot tell: the configuration or the arguments are wrong.
+"""
+
+_policy = click.option(
+    "--policy", type=click.Path(dir_okay=False), metavar="FILE", help="A policy file, in place of the CALLERID_ variables."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="JSON on standard output, for programs.")
+
+
+def _guard(policy: str | None) -> Guard:
+    logging.getLogger("callerid").addHandler(logging.NullHandler())  # what start warns of is in the report
+    return Guard.from_env() if policy is None else Guard.from_file(policy, reload=False)
+
+
+def _ends(report: Report, as_json: bool) -> None:
+    show(report, as_json=as_json)
+    sys.exit(YES if report["ok"] else NO)
+
+
+class _Command(click.Command):
+    """One that cannot tell where the configuration is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            click.echo(f"callerid: {error}", err=True)
+            sys.exit(CANNOT_TELL)
+
+
+@click.group(epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="callerid")
+def callerid() -> None:
+    """Who may call a service, and why somebody may not."""
+
+
+@callerid.command(cls=_Command)
+@_policy
+@_json
+def check(policy: str | None, as_json: bool) -> None:
+    """Validate the configuration, and show who may call what."""
+    try:
+        report = checking.report(_guard(policy).policy)
+    except ConfigurationError as error:
+        report = checking.wrong(error)
+    _ends(report, as_json)
+
+
+@callerid.command(cls=_Command)
+@click.option("--as", "member", metavar="MEMBER", help="Who calls, as an allowlist names them.")
+@click.option("--token", "source", metavar="-", help="A token on standard input ('-'), or the header that bears it.")
+@click.option("--method", default="GET", show_default=True)
+@click.option("--path", metavar="PATH", help="What is called; / unless a token alone is looked at.")
+@_policy
+@_json
+def explain(member: str | None, source: str | None, method: str, path: str | None, policy: str | None, as_json: bool) -> None:
+    """Say which rule decides about a request, and why; or which of a token's checks fail, and what to do.
+
+    A token is read from standard input and never shown: arguments end in shell histories and process lists.
+    """
+    if (member is None) == (source is None):
+        raise click.UsageError("give either --as MEMBER or --token -")
+    if source not in (None, "-"):
+        raise click.UsageError("--token takes - alone: the token is read from standard input, never from the command line")
+    guard = _guard(policy)
+    if member is not None:
+        _ends(explaining.report(guard.policy, member, method, path or "/"), as_json)
+    _ends(tokens.report(guard.policy, sys.stdin.read(tokens.MOST_CHARACTERS), method, path), as_json)
+
+
+@callerid.command(cls=_Command)
+@_policy
+@_json
+def keys(policy: str | None, as_json: bool) -> None:
+    """Fetch the issuers' keys now, and show them."""
+    _ends(keeping.report(_guard(policy).policy), as_json)
+
+
+@callerid.command(cls=_Command)
+@click.option("--as", "members", metavar="MEMBER", multiple=True, help="Who gets a token; several times for several callers.")
+@click.option("--audience", default="http://127.0.0.1:8000", show_default=True, help="What the tokens are for.")
+@click.option("--url", help="What the curl line calls; the audience unless said otherwise.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8099, show_default=True)
+def issuer(members: tuple[str, ...], audience: str, url: str | None, port: int) -> None:
+    """Serve keys on this machine, for development: what to export, and tokens to call with.
+
+    Keys are made on the spot and end with the process; nobody but this machine can reach them. A service that is to believe them
+    has to be told so by the CALLERID_ variables that are printed.
+    """
+    serve(members or ("user:you@example.com",), audience, url or audience, port)
+
+
+@callerid.command(cls=_Command)
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    click.echo((resources.files("callerid") / "callerid.schema.json").read_text("utf-8"), nl=False)

@@ -1,0 +1,51 @@
+"""A loopback issuer for development, in place of every switch that turns verification off."""
+
+import shlex
+import threading
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from callerid.errors import ConfigurationError
+from callerid.testing import FakeIssuer
+
+__all__ = ["serve"]
+
+
+def serve(members: Sequence[str], audience: str, url: str, port: int) -> None:
+    """Print what a service needs to believe this issuer, and a call for each member; then serve keys until interrupted.
+
+    Raises:
+        ConfigurationError: for a port that is taken, and for a member that nobody can be.
+    """
+    try:
+        issuer = FakeIssuer(port=port)
+    except OSError as error:
+        raise ConfigurationError(f"--port {port}: {error.strerror}; give another one, or 0 for any that is free") from None
+    with issuer:
+        out = Console(highlight=False, soft_wrap=True, markup=False)
+        calls = [(member, issuer.headers(member, audience)) for member in members]
+        out.print("# For the service, in its shell:", style="dim")
+        for name, value in _variables(issuer, audience, members):
+            out.print(f"export {name}={shlex.quote(value)}")
+        for member, headers in calls:
+            out.print(f"\n# As {member}, for an hour:", style="dim")
+            out.print(
+                " ".join(["curl", *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()), shlex.quote(url)])
+            )
+        out.print(
+            f"\n# Serving keys at {issuer.jwks_uri}, to this machine only, until Ctrl-C. Never use it where others call.",
+            style="dim",
+        )
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            out.print()
+
+
+def _variables(issuer: FakeIssuer, audience: str, members: Sequence[str]) -> list[tuple[str, str]]:
+    return [
+        ("CALLERID_JWKS_URI", issuer.jwks_uri),
+        ("CALLERID_AUDIENCE", audience),
+        ("CALLERID_CALLERS", ",".join(members)),
+    ]

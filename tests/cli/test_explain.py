@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+
+from tests.cli import POLICY, policy, report, run
+from tests.support import ANA, LOGIN, SEARCH, named
+
+
+@pytest.mark.parametrize(
+    ("member", "method", "path", "rule", "by", "reason"),
+    named(
+        ("a caller", LOGIN, "GET", "/profiles/7", "callers", [LOGIN], None),
+        ("a bare address", LOGIN.partition(":")[2], "GET", "/", "callers", [LOGIN], None),
+        ("in another case", LOGIN.upper().replace("SERVICEACCOUNT", "serviceAccount"), "GET", "/", "callers", [LOGIN], None),
+        ("not on the route's list", LOGIN, "PUT", "/profiles/7", "routes: DELETE,PUT /profiles/{id}", [], "caller_not_allowed"),
+        ("by a group", ANA, "PUT", "/profiles/7/", "routes: DELETE,PUT /profiles/{id}", ["group:admins"], None),
+        ("on no list", SEARCH, "GET", "/", "callers", [], "caller_not_allowed"),
+        ("a public route", SEARCH, "GET", "/healthz", "routes: /healthz", ["allUsers"], None),
+        ("a path in two readings", LOGIN, "GET", "//", None, [], "ambiguous_path"),
+        ("by subject", "principal:https://accounts.google.com/1234", "GET", "/", "callers", [], "caller_not_allowed"),
+        ("a person at gmail.com", "user:eve@gmail.com", "GET", "/", "callers", [], "caller_not_allowed"),
+    ),
+)
+def test_which_rule_decides_and_why(
+    tmp_path: Path, member: str, method: str, path: str, rule: str | None, by: list[str], reason: str | None
+) -> None:
+    asked = ("explain", "--as", member, "--method", method, "--path", path, "--policy", policy(tmp_path))
+    found = report(*asked)
+    assert (found["rule"], found["by"], found["reason"], found["ok"]) == (rule, by, reason, reason is None)
+    shown = run(*asked).stdout
+    assert (f"refused, {reason}: " if reason else "admitted, by ") in shown
+    assert ("mend " in shown) == (reason is not None)
+    assert (rule or "ambiguous_path") in shown
+
+
+def test_by_the_wider_words(tmp_path: Path) -> None:
+    wide = '"allAuthenticatedUsers", "domain:example.com", "serviceAccount:*@shop.iam.gserviceaccount.com"'
+    path = policy(tmp_path, text=POLICY.replace(f'callers = ["{LOGIN}"]', f"callers = [{wide}]"))
+    assert report("explain", "--as", ANA, "--policy", path)["by"] == ["allAuthenticatedUsers", "domain:example.com"]
+    by = report("explain", "--as", LOGIN, "--policy", path)["by"]
+    assert by == ["allAuthenticatedUsers", "serviceAccount:*@shop.iam.gserviceaccount.com"]
+
+
+def test_somebody_of_iap(tmp_path: Path) -> None:
+    path = tmp_path / "iap.toml"
+    backend = "/projects/1/global/backendServices/2"
+    path.write_text(f"callers = ['{ANA}']\n[[issuers]]\nissuer = 'https://cloud.google.com/iap'\naudience = '{backend}'\n")
+    assert report("explain", "--as", ANA, "--policy", str(path))["by"] == [ANA]
+    told = run("explain", "--as", LOGIN, "--policy", str(path))
+    assert told.exit_code == 1
+
+
+def test_somebody_for_whom_nobody_vouches(tmp_path: Path) -> None:
+    path = tmp_path / "idp.toml"
+    path.write_text("audience = 'a'\ncallers = ['allAuthenticatedUsers']\n[[issuers]]\nissuer = 'https://idp.example'\n")
+    told = run("explain", "--as", ANA, "--policy", str(path))
+    assert (told.exit_code, told.stderr) == (
+        2,
+        f"callerid: --as: no configured issuer vouches for ana@example.com, so nobody can be {ANA}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        *("allUsers", "allAuthenticatedUsers", "group:admins", "domain:example.com"),
+        *("serviceAccount:*@shop.iam.gserviceaccount.com", "principal:https://accounts.google.com/*"),
+    ],
+)
+def test_whoever_is_not_one_caller(tmp_path: Path, member: str) -> None:
+    told = run("explain", "--as", member, "--policy", policy(tmp_path))
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert f"{member} is not one caller" in told.stderr
+
+
+def test_a_typo(tmp_path: Path) -> None:
+    told = run("explain", "--as", "usr:ana@example.com", "--policy", policy(tmp_path))
+    assert (told.exit_code, "did you mean 'user:ana@example.com'?" in told.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "either --as MEMBER or --token -"),
+        (("--as", ANA, "--token", "-"), "either --as MEMBER or --token -"),
+        (("--token", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"), "never from the command line"),
+    ],
+)
+def test_arguments_that_make_no_sense(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    told = run("explain", *arguments, "--policy", policy(tmp_path))
+    assert (told.exit_code, said in told.stderr) == (2, True)
+    assert "eyJ" not in told.output
+
+
+def test_a_configuration_that_is_wrong(tmp_path: Path) -> None:
+    told = run("explain", "--as", ANA, "--policy", policy(tmp_path, text="caller = []\n"))
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "line 1: unknown word 'caller'" in told.stderr

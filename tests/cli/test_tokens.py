@@ -1,0 +1,150 @@
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli import POLICY, report, run, served
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, FakeIssuer, named
+
+ALL = [
+    *("well-formed", "issuer and algorithm", "sub", "aud", "iat, exp, nbf", "required claims", "e-mail", "signature there", "key"),
+    *("signature", "caller"),
+]
+OLD = {"iat": 1_700_000_000, "exp": 1_700_003_600}
+
+
+def steps(found: dict[str, Any]) -> dict[str, str | None]:
+    """Each check that was made, and why it fails."""
+    return {step["step"]: step.get("reason") for step in found["steps"]}
+
+
+def seen(found: dict[str, Any], name: str) -> str:
+    return str(next(step.get("seen") for step in found["steps"] if step["step"] == name))
+
+
+def test_all_checks_of_a_good_token(tmp_path: Path, issuer: FakeIssuer) -> None:
+    asked = ("explain", "--token", "-", "--policy", served(tmp_path, issuer))
+    token = issuer.token(LOGIN, AUDIENCE)
+    found = report(*asked, typed=token)
+    assert steps(found) == dict.fromkeys(ALL)
+    assert found["unverified_claims"]["email"] == LOGIN.partition(":")[2]
+    assert (found["decision"], seen(found, "caller"), seen(found, "aud")) == (None, LOGIN, AUDIENCE)
+    shown = run(*asked, typed=f"Authorization: Bearer {token}\n").stdout
+    assert shown.endswith("the token is accepted\n")
+    assert shown.count("✓") == len(ALL)
+    assert token.rpartition(".")[2] not in shown
+    assert token.partition(".")[0] not in shown
+
+
+@pytest.mark.parametrize(
+    ("make", "failing", "mend"),
+    named(
+        ("nothing", lambda issuer: "", {"well-formed": "malformed_token"}, "send the ID token whole"),
+        ("an access token", lambda issuer: "ya29.a0AfH6SMB", {"well-formed": "malformed_token"}, "an access token (ya29.…"),
+        (
+            "an expired token for another service",
+            lambda issuer: issuer.token(LOGIN, f"{AUDIENCE}/", **OLD),
+            {"aud": "audience_mismatch", "iat, exp, nbf": "token_expired"},
+            "they differ by the final slash alone",
+        ),
+        (
+            "of a clock that is fast",
+            lambda issuer: issuer.token(LOGIN, AUDIENCE, iat=int(time.time()) + 300, exp=int(time.time()) + 900),
+            {"iat, exp, nbf": "token_not_yet_valid"},
+            "compare the clocks",
+        ),
+        (
+            "of somebody else",
+            lambda issuer: issuer.token(LOGIN, AUDIENCE, iss="https://idp.example"),
+            {"issuer and algorithm": "issuer_not_allowed"},
+            "unverified_iss='https://idp.example'",
+        ),
+        (
+            "stripped",
+            lambda issuer: issuer.strip_signature(issuer.token(LOGIN, AUDIENCE)),
+            {"signature there": "signature_removed"},
+            "Cloud Run removed it, or somebody forged the token",
+        ),
+        (
+            "forged",
+            lambda issuer: issuer.forge_signature(issuer.token(LOGIN, AUDIENCE)),
+            {"signature": "signature_invalid"},
+            "changed on the way, or forged",
+        ),
+        (
+            "of a key that is nowhere",
+            lambda issuer: issuer.sign(issuer.claims(LOGIN, AUDIENCE), kid="gone"),
+            {"key": "unknown_key"},
+            "its key has been withdrawn",
+        ),
+        ("without a subject", lambda issuer: issuer.token(LOGIN, AUDIENCE, sub=None), {"sub": "claim_missing"}, "sub is missing"),
+    ),
+)
+def test_every_check_that_fails_and_what_to_do(
+    tmp_path: Path, issuer: FakeIssuer, make: Any, failing: dict[str, str], mend: str
+) -> None:
+    asked, token = ("explain", "--token", "-", "--policy", served(tmp_path, issuer)), make(issuer)
+    found = report(*asked, typed=token)
+    assert {step: reason for step, reason in steps(found).items() if reason} == failing
+    shown = run(*asked, typed=token)
+    assert (shown.exit_code, mend in shown.stdout) == (1, True)
+    assert shown.stdout.endswith("the token is refused\n")
+    assert not token or token.rpartition(".")[2] not in shown.stdout.replace("an access token (ya29.…", "")
+
+
+def test_keys_that_cannot_be_had(tmp_path: Path, issuer: FakeIssuer) -> None:
+    path = served(tmp_path, issuer).replace("x", "x")
+    Path(path).write_text(Path(path).read_text().replace(issuer.jwks_uri, "http://127.0.0.1:9/jwks"))
+    found = report("explain", "--token", "-", "--policy", path, typed=issuer.token(LOGIN, AUDIENCE))
+    assert {step: reason for step, reason in steps(found).items() if reason} == {"key": "keys_unavailable"}
+
+
+def test_a_token_without_an_address(tmp_path: Path, issuer: FakeIssuer) -> None:
+    asked = ("explain", "--token", "-", "--policy", served(tmp_path, issuer))
+    found = report(*asked, "--path", "/", typed=issuer.token(LOGIN, AUDIENCE, email=None, email_verified=None))
+    assert "--include-email" in seen(found, "e-mail")
+    assert found["decision"]["reason"] == "caller_not_allowed"
+    unverified = report(*asked, typed=issuer.token(LOGIN, AUDIENCE, email_verified=False))
+    assert "does not say that it is verified" in seen(unverified, "e-mail")
+
+
+def test_a_token_without_an_address_of_an_issuer_that_has_none(tmp_path: Path, issuer: FakeIssuer) -> None:
+    text = POLICY.replace("https://accounts.google.com", "https://idp.example").replace("[[routes]]", "[[routes]]", 1)
+    path = served(tmp_path, issuer, text)
+    claims = issuer.claims(LOGIN, AUDIENCE, iss="https://idp.example", email=None)
+    assert seen(report("explain", "--token", "-", "--policy", path, typed=issuer.sign(claims)), "e-mail") == "none"
+
+
+def test_a_clock_that_is_a_little_fast(tmp_path: Path, issuer: FakeIssuer) -> None:
+    now = int(time.time())
+    token = issuer.token(LOGIN, AUDIENCE, iat=now + 20, exp=now + 80)
+    found = report("explain", "--token", "-", "--policy", served(tmp_path, issuer), typed=token)
+    assert "the caller's clock is" in seen(found, "iat, exp, nbf")
+    assert "seconds left" in seen(found, "iat, exp, nbf")
+
+
+def test_a_time_that_no_calendar_has(tmp_path: Path, issuer: FakeIssuer) -> None:
+    text = POLICY.replace(
+        'issuer = "https://accounts.google.com"', 'issuer = "https://accounts.google.com"\nmax_token_lifetime = 86400'
+    )
+    token = issuer.token(LOGIN, AUDIENCE, iat=1e300, exp=1e300)
+    found = report("explain", "--token", "-", "--policy", served(tmp_path, issuer, text), typed=token)
+    assert steps(found)["iat, exp, nbf"] == "token_not_yet_valid"
+
+
+@pytest.mark.parametrize(
+    ("member", "method", "ok"), [(LOGIN, "GET", True), (LOGIN, "PUT", False), (ANA, "PUT", True), (SEARCH, "GET", False)]
+)
+def test_what_its_caller_may_do(tmp_path: Path, issuer: FakeIssuer, member: str, method: str, ok: bool) -> None:
+    asked = ("explain", "--token", "-", "--method", method, "--path", "/profiles/7", "--policy", served(tmp_path, issuer))
+    found = report(*asked, typed=issuer.token(member, AUDIENCE))
+    assert (found["ok"], found["decision"]["ok"]) == (ok, ok)
+    assert f"{method} /profiles/7" in run(*asked, typed=issuer.token(member, AUDIENCE)).stdout
+
+
+def test_a_stripped_token_where_cloud_run_is_relied_on(tmp_path: Path, issuer: FakeIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K_SERVICE", "user-profiles")
+    path = served(tmp_path, issuer, "trust_cloud_run_iam = true\n" + POLICY)
+    found = report("explain", "--token", "-", "--policy", path, typed=issuer.strip_signature(issuer.token(LOGIN, AUDIENCE)))
+    assert steps(found) == dict.fromkeys(name for name in ALL if name not in ("key", "signature"))
