@@ -14,13 +14,14 @@ import os, sys
 from callerid.errors import refusal
 from callerid.logs import RefusalLog
 from callerid.memory import TokenMemory
+from callerid.request import Request
 
 memory, log = TokenMemory(entries=1, size=1), RefusalLog()
 memory._lock().acquire(), log._lock().acquire()  # as another thread of the parent may at the fork
 if os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 print(memory.recall("token", None, 0.0))
-log.refused(refusal("signature_removed"), "GET", "/")
+log.refused(refusal("signature_removed"), Request("GET", "/", None, [], {}))
 """
 
 

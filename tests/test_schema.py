@@ -31,7 +31,7 @@ def words(cls: type) -> dict[str, inspect.Parameter]:
 @pytest.mark.parametrize(
     ("known", "told"),
     [
-        (set(FIELDS) - {"refuse_unless"}, SCHEMA),
+        (set(FIELDS) - {"refuse_unless", "on_decision"}, SCHEMA),
         (set(words(Issuer)), DEFINITIONS["issuer"]),
         (set(words(Route)), DEFINITIONS["route"]),
         (set(words(Header)), DEFINITIONS["header"]),

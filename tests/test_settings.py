@@ -614,6 +614,7 @@ MISTAKES = named(
     ("remember_bytes below 0", "remember_bytes = -1", ["remember_bytes: -1 is no number"]),
     ("require as text", "require = ''", ["require: '' names no claim"]),
     ("a function as text", "refuse_unless = 'not_revoked'", ["refuse_unless: 'not_revoked' is no plain function"]),
+    ("another function as text", "on_decision = 'count'", ["on_decision: 'count' is no plain function"]),
     ("origins as text", "origins = 'https://shop.example'", ["origins: 'https://shop.example' is no list"]),
     ("the final slash as a switch", "audience_trailing_slash = true", ["audience_trailing_slash: True is neither"]),
     ("two issuers of a name", TWICE, [f"'{GOOGLE}' belongs to two issuers"]),

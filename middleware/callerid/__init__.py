@@ -28,6 +28,7 @@ from callerid.guard import Guard as Guard
 from callerid.guard import GuardStatus as GuardStatus
 from callerid.issuers import Issuer as Issuer
 from callerid.keys.status import KeyStatus as KeyStatus
+from callerid.policy import Decision as Decision
 from callerid.profiles import firebase as firebase
 from callerid.profiles import github_actions as github_actions
 from callerid.profiles import gitlab_ci as gitlab_ci

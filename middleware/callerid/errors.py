@@ -77,7 +77,8 @@ class Refused(CallerIDError):
     """This request is refused.
 
     `reason` is one of the words of the refusal table, `status` the HTTP status, `detail` a constant sentence for the caller,
-    `headers` and `body` a complete problem response (RFC 9457). `note` is for the operator's log and never for the caller.
+    `headers` and `body` a complete problem response (RFC 9457). `note` is for the operator's log and never for the caller, and so
+    is `about`: issuer, member, rule and key id, as far as they are known.
 
     Raises:
         ConfigurationError: for a `reason` that is none of this class's.
@@ -93,6 +94,12 @@ class Refused(CallerIDError):
         self.reason = reason
         self.note = note
         self.retry_after = retry_after
+        self.about: dict[str, str] = {}
+
+    def knowing(self, **about: str | None) -> Self:
+        """The same, with what the operator may know of it."""
+        self.about |= {name: text for name, text in about.items() if text is not None}
+        return self
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"

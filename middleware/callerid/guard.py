@@ -20,7 +20,7 @@ from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.memory import MemoryStatus, Verified
 from callerid.options import as_flag, as_list, as_number
-from callerid.policy import Policy, Rule, Unexamined
+from callerid.policy import Decision, Policy, Rule, Unexamined
 from callerid.request import Request
 from callerid.routes import Route
 from callerid.verifier import LEEWAY, Verifier
@@ -87,7 +87,8 @@ class Guard:
 
     `audience_trailing_slash` "ignore" accepts an audience that is an origin alone with a final slash and without. `require` are
     claims that a token must have, each with its value or a list of values. `refuse_unless` is a function of the `Caller` that
-    has to return `True`, asked when a list has admitted the caller; it must not block. `origins` are this service's own, beside
+    has to return `True`, asked when a list has admitted the caller; it must not block. `on_decision` is a function that is told
+    each `Decision`; it must not block either, and what it raises is logged, no more. `origins` are this service's own, beside
     that of the `Host` header, for tokens that a cookie brought (IAP's).
 
     `trust_cloud_run_iam` believes tokens whose signature Cloud Run has removed, `consumer_accounts` lets `user:` match
@@ -111,6 +112,7 @@ class Guard:
         headers: Iterable[str | Header] | None = None,
         require: Mapping[str, Any] | None = None,
         refuse_unless: Callable[[Caller], object] | None = None,
+        on_decision: Callable[[Decision], object] | None = None,
         origins: Iterable[str] = (),
         leeway: float = LEEWAY,
         trust_cloud_run_iam: bool = False,
@@ -131,6 +133,7 @@ class Guard:
             headers=headers,
             require=require,
             refuse_unless=refuse_unless,
+            on_decision=on_decision,
             origins=origins,
             leeway=leeway,
             trust_cloud_run_iam=trust_cloud_run_iam,
@@ -295,30 +298,38 @@ class Guard:
         if self._file is not None:
             self._file.renew(self._take)
         policy = self.policy  # one for the whole request
+        if policy.on_decision is not None:
+            request.began = time.perf_counter()
         try:
             rule = policy.rule_for(request)
             if rule.is_public:
-                return Judgement(self, policy, None, request.state)
+                return self._judged(request, policy, None)
             found = policy.found(request)
             if isinstance(found, Unexamined):
                 return policy, rule, found
-            return Judgement(self, policy, policy.admit(rule, found), request.state)
+            return self._judged(request, policy, policy.admit(rule, found))
         except Refused as refused:
-            raise self.told(refused, request) from None
+            raise self.told(refused, request, policy) from None
 
     def settle(self, request: Request, policy: Policy, rule: Rule, found: Unexamined) -> Judgement:
         """Decide about a token that nobody has looked into. Raises `Refused`."""
         try:
-            return Judgement(self, policy, policy.admit(rule, policy.examined(request, found)), request.state)
+            return self._judged(request, policy, policy.admit(rule, policy.examined(request, found)))
         except Refused as refused:
-            raise self.told(refused, request) from None
+            raise self.told(refused, request, policy) from None
 
     async def asettle(self, request: Request, policy: Policy, rule: Rule, found: Unexamined) -> Judgement:
         """The same for a task."""
         try:
-            return Judgement(self, policy, policy.admit(rule, await policy.aexamined(request, found)), request.state)
+            return self._judged(request, policy, policy.admit(rule, await policy.aexamined(request, found)))
         except Refused as refused:
-            raise self.told(refused, request) from None
+            raise self.told(refused, request, policy) from None
+
+    def _judged(self, request: Request, policy: Policy, verified: Verified | None) -> Judgement:
+        judgement = Judgement(self, policy, verified, request.state)
+        if policy.on_decision is not None:
+            policy.decided(request, judgement.caller, None)
+        return judgement
 
     @staticmethod
     def judgements_in(state: Mapping[str, Any]) -> Iterator[Judgement]:
@@ -337,11 +348,13 @@ class Guard:
                 return each
         return None
 
-    def told(self, refused: Refused, request: Request) -> Refused:
+    @staticmethod
+    def told(refused: Refused, request: Request, policy: Policy) -> Refused:
         """The refusal, of which the operator has been told, without the frames it came through: their variables hold the token,
         and error reporters show variables. Nor what was caught on the way: a parser's exception holds what it parsed.
         """
-        self.policy.log.refused(refused, request.method, request.path)
+        policy.log.refused(refused, request)
+        policy.decided(request, None, refused.reason)
         refused.__context__ = None
         return refused.with_traceback(None)
 

@@ -38,19 +38,21 @@ class HandlerCheck:
     def __call__(self, request: Request) -> Caller | None:
         """The caller, who may call this handler. Raises `Refused`."""
         judgement = self.guard.judgement_in(request.state) or self.guard.judge(request)
+        judgement.policy.begins(request)
         try:
             return self._decide(request, judgement, judgement.verified or judgement.policy.identify(request))
         except Refused as refused:
-            self._excuse(refused, request)
+            self._excuse(refused, request, judgement)
             return None
 
     async def acall(self, request: Request) -> Caller | None:
         """The same for a task."""
         judgement = self.guard.judgement_in(request.state) or await self.guard.ajudge(request)
+        judgement.policy.begins(request)
         try:
             return self._decide(request, judgement, judgement.verified or await judgement.policy.aidentify(request))
         except Refused as refused:
-            self._excuse(refused, request)
+            self._excuse(refused, request, judgement)
             return None
 
     def _decide(self, request: Request, judgement: Judgement, verified: Verified) -> Caller:
@@ -69,6 +71,6 @@ class HandlerCheck:
             every.caller = verified.caller
         return verified.caller
 
-    def _excuse(self, refused: Refused, request: Request) -> None:
+    def _excuse(self, refused: Refused, request: Request, judgement: Judgement) -> None:
         if not (self._optional and refused.reason == "missing_credentials"):
-            raise self.guard.told(refused, request) from None
+            raise self.guard.told(refused, request, judgement.policy) from None

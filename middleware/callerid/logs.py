@@ -1,20 +1,29 @@
 """What the operator reads: every refusal once, in words that say what to do, and never a token.
 
-Refusals log at INFO. What an operator must act on logs at WARNING, at most once a minute for each reason. There is no
-NullHandler: where nobody configured logging, warnings reach standard error.
+Refusals log at INFO, at most a hundred a minute for each reason. What an operator must act on logs at WARNING, once a minute. There
+is no NullHandler: where nobody configured logging, warnings reach standard error.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from callerid.errors import Refused
 from callerid.forks import PerProcess
+
+if TYPE_CHECKING:
+    from callerid.request import Request
 
 __all__ = ["RefusalLog", "shown"]
 
 MOST_CHARACTERS = 128
 PAUSE = 60.0  # seconds between two warnings for one reason
+MOST_LINES = 100  # at INFO for one reason in that time: a flood must not fill a disk
+
+_INFO = 20  # logging's own
+_Line = tuple[str, dict[str, Any]]  # a message, and further attributes of its record
 
 _FOR_THE_OPERATOR = frozenset({"audience_mismatch", "keys_unavailable", "signature_removed"})
 
@@ -50,20 +59,17 @@ class RefusalLog:
         self._logger = getLogger("callerid")
         self._private_service = private_service
         self._clock = clock
-        self._next: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
+        self._written: dict[str, tuple[float, int]] = {}  # since when, and how many lines, for each reason
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
 
-    def refused(self, refused: Refused, method: str, path: str) -> None:
-        """Log one refusal."""
+    def refused(self, refused: Refused, request: "Request") -> None:
+        """Log one refusal: a sentence, and what is known as the record's attributes, for filters and counters."""
         if self._private_service and refused.reason in _BLOCKED_BY_CLOUD_RUN_IAM:
-            self._seldom(self._logger.error, "public", _PUBLIC)
-        request = f"unverified_method={shown(method)} unverified_path={shown(path)}"
-        message = f"refused {refused.status} {refused.reason}: {refused.note or refused.detail} ({request})"
+            self._tell(self._logger.error, "public", lambda: (_PUBLIC, {}))
         if refused.reason in _FOR_THE_OPERATOR:
-            self._seldom(self._logger.warning, refused.reason, message)
-        else:
-            self._logger.info("%s", message, extra={"reason": refused.reason})
+            self._tell(self._logger.warning, refused.reason, partial(_sentence, refused, request))
+        elif self._logger.isEnabledFor(_INFO):
+            self._tell(self._logger.info, refused.reason, partial(_sentence, refused, request), MOST_LINES)
 
     def caveat(self, caveat: str) -> None:
         """A warning at start."""
@@ -71,15 +77,28 @@ class RefusalLog:
 
     def seldom(self, subject: str, message: str) -> None:
         """A warning, at most once a minute for each subject."""
-        self._seldom(self._logger.warning, subject, message)
+        self._tell(self._logger.warning, subject, lambda: (message, {}))
 
-    def _seldom(self, log: Callable[..., None], reason: str, message: str) -> None:
+    def _tell(self, log: Callable[..., None], reason: str, make: Callable[[], _Line], most: int = 1) -> None:
+        """Write at most so many lines a minute for one reason; the first of the next minute tells how many were left out."""
         with self._lock():
             now = self._clock()
-            if now < self._next.get(reason, now):
-                self._left_out[reason] = self._left_out.get(reason, 0) + 1
-                return
-            self._next[reason] = now + PAUSE
-            left_out = self._left_out.pop(reason, 0)
-        more = f" (and {left_out} more like it since the last such line)" if left_out else ""
-        log("%s%s", message, more, extra={"reason": reason})
+            began, lines = self._written.get(reason, (now, 0))
+            left_out = 0
+            if now >= began + PAUSE:
+                began, lines, left_out = now, 0, max(0, lines - most)
+            self._written[reason] = began, lines + 1
+        if lines < most:
+            message, fields = make()
+            more = f" (and {left_out} more like it since the last such line)" if left_out else ""
+            log("%s%s", message, more, extra={"reason": reason, **fields})
+
+
+def _sentence(refused: Refused, request: "Request") -> _Line:
+    said = {"unverified_method": request.method, "unverified_path": request.path}
+    if (sent_id := request.unverified_id) is not None:
+        said["unverified_request_id"] = sent_id
+    what = " ".join(f"{name}={shown(text)}" for name, text in said.items())
+    fields = {name: shown(text)[1:-1] for name, text in {**refused.about, **said}.items()}
+    message = f"refused {refused.status} {refused.reason}: {refused.note or refused.detail} ({what})"
+    return message, {"status": refused.status, **fields}

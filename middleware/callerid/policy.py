@@ -3,6 +3,7 @@
 headers → token → Caller → decision. A Guard whose configuration changes takes another Policy, whole.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
@@ -26,7 +27,7 @@ from callerid.request import Request
 from callerid.routes import Route, RouteTable, check_path
 from callerid.verifier import Verifier
 
-__all__ = ["Policy", "Rule", "Unexamined"]
+__all__ = ["Decision", "Policy", "Rule", "Unexamined"]
 
 USUAL_REQUESTS, USUAL_LENGTH = 1024, 512  # of how many the rule is remembered, and how long method and paths are at most
 
@@ -45,6 +46,17 @@ class Rule(NamedTuple):
     members: Members
     is_public: bool
     words: tuple[str, ...]
+
+
+class Decision(NamedTuple):
+    """What a Guard has decided about a request: whether it may pass, why not, who calls (`None` on a public route, and where it
+    is refused), and how many seconds that took, a wait for keys included.
+    """
+
+    allowed: bool
+    reason: str | None
+    caller: Caller | None
+    seconds: float
 
 
 class Unexamined:
@@ -80,6 +92,7 @@ class Policy:
         headers: Iterable[str | Header] | None,
         require: Mapping[str, Any] | None,
         refuse_unless: Callable[[Caller], object] | None,
+        on_decision: Callable[[Decision], object] | None,
         origins: Iterable[str],
         leeway: float,
         trust_cloud_run_iam: bool,
@@ -112,7 +125,9 @@ class Policy:
             if origins and not any(header.cookie_borne for header in self.bearer.headers):
                 raise ConfigurationError("origins: no header is borne by a cookie, so nothing looks at them; they are not for CORS")
         with problems.at():
-            self._refuse_unless = _function("refuse_unless", refuse_unless)
+            self._refuse_unless = _function("refuse_unless", refuse_unless, "of a Caller that returns True or False")
+        with problems.at():
+            self.on_decision: Callable[[Decision], object] | None = _function("on_decision", on_decision, "of a Decision")
         with problems.at():
             if not callable(clock):
                 raise ConfigurationError(f"clock: {clock!r} is no function; leave it out for time.time")
@@ -206,12 +221,26 @@ class Policy:
         if verified.names is None:
             verified.names = self._reader.names_of(caller)
         if rule.members.names.isdisjoint(verified.names) and not rule.members.admit_subject(caller.issuer, caller.subject):
-            raise self._not_admitted(rule, caller)
+            raise self._not_admitted(rule, caller).knowing(issuer=caller.issuer, member=caller.member, rule=rule.name)
         if self._refuse_unless is not None:
-            self._ask_further(self._refuse_unless, caller)
+            self._ask_further(self._refuse_unless, rule, caller)
         if not verified.remembered:
             self.verifier.remember(verified)
         return verified
+
+    def begins(self, request: Request) -> None:
+        """Note when a decision begins, where somebody is told how long it takes."""
+        if self.on_decision is not None:
+            request.began = time.perf_counter()
+
+    def decided(self, request: Request, caller: Caller | None, reason: str | None) -> None:
+        """Tell whoever wants to know of each decision. What they make of it is no business of the request's."""
+        if self.on_decision is None:
+            return
+        try:
+            self.on_decision(Decision(reason is None, reason, caller, time.perf_counter() - request.began))
+        except Exception as error:  # noqa: BLE001  (the application's own)
+            self.log.seldom("on_decision", f"on_decision raised {type(error).__name__}; that decision is not counted")
 
     def seconds_left(self, caller: Caller) -> float:
         """For how many seconds from now this caller's token is still good."""
@@ -239,7 +268,7 @@ class Policy:
             hint = "; the token has no e-mail claim: let the caller ask for one (gcloud: --include-email), or name its principal:"
         return refusal(reason, f"{shown(caller.member)} is not admitted by the rule {rule.name!r}{hint}")
 
-    def _ask_further(self, refuse_unless: Callable[[Caller], object], caller: Caller) -> None:
+    def _ask_further(self, refuse_unless: Callable[[Caller], object], rule: Rule, caller: Caller) -> None:
         try:
             granted = refuse_unless(caller)
         except Refused:
@@ -248,7 +277,8 @@ class Policy:
             self.log.seldom("refuse_unless", f"refuse_unless raised {type(error).__name__}; every caller it fails for is refused")
             granted = False
         if granted is not True:
-            raise refusal("caller_not_allowed", f"{shown(caller.member)} is not admitted by refuse_unless")
+            refused = refusal("caller_not_allowed", f"{shown(caller.member)} is not admitted by refuse_unless")
+            raise refused.knowing(issuer=caller.issuer, member=caller.member, rule=rule.name)
 
 
 def _find_rule(
@@ -272,9 +302,9 @@ def _headers_of(issuers: Iterable[Any]) -> tuple[Header, ...]:
     return default_headers(issuer.issuer for issuer in issuers if isinstance(issuer, Issuer))  # Verifier says what the others are
 
 
-def _function(field: str, value: Any) -> Any:
+def _function(field: str, value: Any, of_what: str) -> Any:
     if value is not None and (not callable(value) or iscoroutinefunction(value)):
-        raise ConfigurationError(f"{field}: {value!r} is no plain function of a Caller that returns True or False")
+        raise ConfigurationError(f"{field}: {value!r} is no plain function {of_what}")
     return value
 
 

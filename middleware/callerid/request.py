@@ -3,10 +3,12 @@
 from collections.abc import MutableMapping
 from typing import Any
 
-from callerid.bearer import HeaderPairs
+from callerid.bearer import HeaderPairs, header_text
 from callerid.logs import shown
 
 __all__ = ["Request"]
+
+_IDS = ("traceparent", "x-cloud-trace-context", "x-request-id")
 
 
 class Request:
@@ -17,7 +19,7 @@ class Request:
     `other_path` how another router would read the path, if differently; `is_handshake` whether a WebSocket is to be opened.
     """
 
-    __slots__ = ("headers", "is_handshake", "method", "other_path", "path", "raw_path", "state")
+    __slots__ = ("began", "headers", "is_handshake", "method", "other_path", "path", "raw_path", "state")
 
     def __init__(
         self,
@@ -37,6 +39,16 @@ class Request:
         self.state: MutableMapping[str, Any] = state
         self.other_path: str | None = other_path
         self.is_handshake: bool = is_handshake
+        self.began: float = 0.0  # by `time.perf_counter`, where somebody wants to know how long it takes
+
+    @property
+    def unverified_id(self) -> str | None:
+        """What tells this request from others, as whoever sent it says: W3C's trace, Google Cloud's, or a proxy's id."""
+        find = getattr(self.headers, "find", self._find)
+        return next((found for found in map(find, _IDS) if found is not None), None)
+
+    def _find(self, wanted: str) -> str | None:
+        return next((header_text(value) for name, value in self.headers if header_text(name).lower() == wanted), None)
 
     def __repr__(self) -> str:
         return f"<{shown(self.method)} request>"  # its headers bear the token

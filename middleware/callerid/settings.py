@@ -33,6 +33,7 @@ FIELDS = (
     "audience_trailing_slash",
     "require",
     "refuse_unless",
+    "on_decision",
     "origins",
     "leeway",
     "trust_cloud_run_iam",

@@ -115,28 +115,35 @@ class Verifier:
         """All the steps, nothing remembered. `sent` is what the memory will know it by: the header's value as bytes, or
         the token as text. Neither can be taken for the other. Raises as `verify`.
         """
-        unverified, issuer, claimed = self._check_without_key(token, header)
-        key = None if unverified.signature_removed else issuer.key_set.find(unverified.kid, unverified.alg)  # 6
-        return self._verified(unverified, issuer, claimed, key, header, sent)
+        unverified = parse_token(token)  # 1, 2, 3
+        try:
+            issuer, claimed = self._check_without_key(unverified, header)
+            key = None if unverified.signature_removed else issuer.key_set.find(unverified.kid, unverified.alg)  # 6
+            return self._verified(unverified, issuer, claimed, key, header, sent)
+        except Refused as refused:
+            raise _knowing(refused, unverified) from None
 
     async def aexamine(self, token: str, header: Header | None, sent: str | bytes) -> Verified:
         """The same for a task."""
-        unverified, issuer, claimed = self._check_without_key(token, header)
-        key = None if unverified.signature_removed else await issuer.key_set.afind(unverified.kid, unverified.alg)  # 6
-        return self._verified(unverified, issuer, claimed, key, header, sent)
+        unverified = parse_token(token)  # 1, 2, 3
+        try:
+            issuer, claimed = self._check_without_key(unverified, header)
+            key = None if unverified.signature_removed else await issuer.key_set.afind(unverified.kid, unverified.alg)  # 6
+            return self._verified(unverified, issuer, claimed, key, header, sent)
+        except Refused as refused:
+            raise _knowing(refused, unverified) from None
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used."""
         return self.memory.status()
 
-    def _check_without_key(self, text: str, header: Header | None) -> tuple[UnverifiedToken, Issuer, _Claimed]:
-        token = parse_token(text)  # 1, 2, 3
+    def _check_without_key(self, token: UnverifiedToken, header: Header | None) -> tuple[Issuer, _Claimed]:
         if token.alg not in self._algorithms:
             raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}")
         issuer = self.issuer_of(token, header)
         claimed = self._check_claims(token.claims, issuer)  # 4
         self.is_present(token)  # 5
-        return token, issuer, claimed
+        return issuer, claimed
 
     def is_present(self, token: UnverifiedToken) -> bool:
         """Refuse a token whose signature is not there."""
@@ -233,6 +240,13 @@ class Verifier:
         )
         valid_from, valid_until = not_before - self._leeway, expires_at + self._leeway
         return Verified(caller, sent, header, valid_from, valid_until, issuer.key_set, key, is_plain=token.is_plain)
+
+
+def _knowing(refused: Refused, token: UnverifiedToken) -> Refused:
+    unverified_issuer = token.claims.get("iss")
+    return refused.knowing(
+        unverified_issuer=unverified_issuer if isinstance(unverified_issuer, str) else None, unverified_kid=token.kid
+    )
 
 
 def _missing(name: str) -> Refused:

@@ -48,6 +48,11 @@ class WSGIHeaders:
         environ = self._environ
         return iter([(name, environ[variable]) for name, variable in _variables(self._names) if variable in environ])
 
+    def find(self, name: str) -> str | None:
+        """Any header, by its name in lower case."""
+        value: str | None = self._environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        return value
+
 
 @cache
 def _variables(names: frozenset[str]) -> list[tuple[str, str]]:
