@@ -1,0 +1,59 @@
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+
+from callerid.metrics.opentelemetry import OpenTelemetryMetrics
+from tests.metrics import worked
+from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer, reason
+
+GOOGLE = "https://accounts.google.com"
+
+
+def points(reader: InMemoryMetricReader) -> dict[tuple[str, Any], Any]:
+    """Each measurement by its name and its one attribute."""
+    data: Any = reader.get_metrics_data()
+    (resource,) = data.resource_metrics
+    (scope,) = resource.scope_metrics
+    return {
+        (metric.name, next(iter(point.attributes.values()), None)): point
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+
+
+def test_decisions_memory_and_keys(issuer: FakeIssuer) -> None:
+    reader = InMemoryMetricReader()
+    metrics = OpenTelemetryMetrics(MeterProvider([reader]))
+    metrics.watch(worked(issuer, metrics))
+    found = points(reader)
+    assert {name: found[name].value for name in EXPECTED} == EXPECTED
+    assert found["callerid.decision.duration", None].count == 5
+    assert found["callerid.keys_age", GOOGLE].value >= 0
+
+
+EXPECTED = {
+    ("callerid.decisions", "allowed"): 3,
+    ("callerid.decisions", "caller_not_allowed"): 1,
+    ("callerid.decisions", "missing_credentials"): 1,
+    ("callerid.memory_entries", None): 1,
+    ("callerid.memory_lookups", "hit"): 1,
+    ("callerid.memory_lookups", "miss"): 2,
+    ("callerid.keys_ready", GOOGLE): 1,
+    ("callerid.key_fetches", GOOGLE): 1,
+}
+
+
+def test_the_span_knows_who_calls(issuer: FakeIssuer) -> None:
+    guard = worked(issuer, OpenTelemetryMetrics(MeterProvider()))
+    tracer = TracerProvider().get_tracer("test")
+
+    def attributes(member: str) -> dict[str, Any]:
+        with tracer.start_as_current_span("request") as span:
+            reason(guard.check, "GET", "/", issuer.headers(member, AUDIENCE))
+        recorded: Any = span
+        return dict(recorded.attributes)
+
+    assert attributes(LOGIN) == {"callerid.reason": "allowed", "enduser.id": LOGIN}
+    assert attributes(STRANGER) == {"callerid.reason": "caller_not_allowed"}
