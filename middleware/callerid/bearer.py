@@ -144,6 +144,11 @@ class Bearer:
             raise _malformed(header, "what it holds is not one b64token (RFC 6750 section 2.1)")
         return value
 
+    def header_of(self, issuer: str) -> Header:
+        """The first header that this issuer's tokens may come in; `issuer` by any of its names."""
+        bound = [header for header in self.headers if issuer in (header.issuers or ())]
+        return (bound or [header for header in self.headers if header.issuers is None] or [*self.headers])[0]
+
     @staticmethod
     def as_sent(header: Header, sent: bytes, token: str) -> bytes:
         """The header's value, without the blanks that nobody needs: or one token would be many to the memory."""

@@ -113,6 +113,9 @@ class TokenMemory:
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._hits = self._misses = self._lapsed = self._evicted = 0
 
+    def __contains__(self, sent: object) -> bool:
+        return sent in self._remembered
+
     def __len__(self) -> int:
         return len(self._remembered)
 

@@ -8,12 +8,15 @@ with FakeIssuer() as issuer:
 import base64
 import hashlib
 import json
+import math
+import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,11 +25,16 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, get_default_algorithms
 from callerid.address import is_service_account, normal_address
 from callerid.bearer import IAP, IAP_HEADER
 from callerid.errors import ConfigurationError
+from callerid.guard import Guard
 from callerid.issuers import Issuer
+from callerid.keys import KeySet
+from callerid.keys.material import Key
+from callerid.memory import Verified
+from callerid.pretend import pretended
 from callerid.profiles import GOOGLE, discovery_uri, google, profile
 from callerid.token import REMOVED_SIGNATURE
 
-__all__ = ["FakeIssuer"]
+__all__ = ["FakeIssuer", "without_cryptography"]
 
 HOUR, IAP_LIFETIME = 3600, 600  # seconds
 
@@ -199,6 +207,53 @@ class FakeIssuer:
                 pass  # a test's output is the test's
 
         return Handler
+
+
+@contextmanager
+def without_cryptography(guard: Guard) -> Iterator[Callable[..., dict[str, str]]]:
+    """Request headers of callers whom this Guard takes for verified, for test suites that are to need no keys and no network.
+
+    It gives a function of a member, and further claims, that returns headers. They hold a random word, which the Guard's memory
+    knows as a verified token until the context ends; what the caller may do is decided as ever. Nothing is switched off: a
+    process in which this is forgotten believes what it has handed out itself, and nobody can guess that. What a token must be to
+    be believed is not tested this way; that is what `FakeIssuer` is for.
+
+    Raises:
+        ConfigurationError: for a member that is not one caller, and for a Guard that remembers nothing.
+    """
+    memory, keys = guard.verifier.memory, _HandedOut()
+    known: list[bytes] = []
+
+    def as_caller(member: str, **claims: Any) -> dict[str, str]:
+        caller = pretended(guard.policy, member, claims)
+        header = guard.policy.bearer.header_of(caller.issuer)
+        value = " ".join(filter(None, (header.scheme, secrets.token_urlsafe())))
+        sent: Any = value.encode()
+        memory.put(Verified(caller, sent, header, -math.inf, math.inf, cast(KeySet, keys), keys.key))
+        known.append(sent)
+        if sent not in memory:
+            raise ConfigurationError(
+                "without_cryptography: this Guard remembers nothing (remember=0), so it has to verify every token"
+            )
+        return {header.name: value}
+
+    try:
+        yield as_caller
+    finally:
+        keys.are_good = False
+        for sent in known:
+            memory.discard(sent)
+
+
+class _HandedOut:
+    """In the place of the keys that would have verified what was handed out."""
+
+    def __init__(self) -> None:
+        self.key = Key(None, secrets.token_bytes(), frozenset(), None)
+        self.are_good = True
+
+    def holds(self, key: Key) -> bool:
+        return self.are_good and key is self.key
 
 
 def _email_claims(address: str) -> dict[str, Any]:

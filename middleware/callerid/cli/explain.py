@@ -2,20 +2,17 @@
 
 from typing import Any
 
-from callerid.caller import Caller, Claims
 from callerid.cli.check import callers_of
 from callerid.cli.remedies import REMEDIES
 from callerid.cli.screen import Report
-from callerid.errors import ConfigurationError, Refused
-from callerid.members import ALL_AUTHENTICATED_USERS, ALL_USERS
+from callerid.errors import Refused
+from callerid.members import ALL_USERS
 from callerid.memory import Verified
 from callerid.policy import Policy
+from callerid.pretend import pretended
 from callerid.request import Request
 
 __all__ = ["decision", "report"]
-
-# `sub` of a made-up token: as Google has it, and as IAP has it for somebody of Google's.
-_SUBJECTS = ("1", "accounts.google.com:1")
 
 
 def report(policy: Policy, member: str, method: str, path: str) -> Report:
@@ -24,7 +21,7 @@ def report(policy: Policy, member: str, method: str, path: str) -> Report:
     Raises:
         ConfigurationError: for a member that is not one caller, or whom no issuer has tokens for.
     """
-    caller = _caller(policy, member)
+    caller = pretended(policy, member)
     made = Verified(caller, b"", None, 0.0, 0.0, policy.verifier.issuers[0].key_set, None)
     found = decision(policy, method, path, made)
     return {
@@ -63,37 +60,3 @@ def _admits(policy: Policy, word: str, verified: Verified) -> bool:
     caller = verified.caller
     names = (ALL_USERS,) if verified.names is None else verified.names
     return not members.names.isdisjoint(names) or members.admit_subject(caller.issuer, caller.subject)
-
-
-def _caller(policy: Policy, member: str) -> Caller:
-    """A caller whom this member names, as a token of an issuer that can would."""
-    members = policy.rule("--as", [member]).members
-    word = ALL_USERS if member.startswith("group:") else next(iter(members.words))
-    kind, _, value = word.partition(":")
-    if word in (ALL_USERS, ALL_AUTHENTICATED_USERS) or kind == "domain" or "*" in word:
-        raise ConfigurationError(f"--as: {member} is not one caller; name one, like user:ana@example.com")
-    for name, subject in members.principals:
-        return _new(name, subject, {}, None, word)
-    domain = value.partition("@")[2].lower()
-    for issuer in policy.verifier.issuers:
-        for subject in _SUBJECTS:
-            claims = {"sub": subject, "email": value, "email_verified": True}
-            if kind == "user" and domain != "gmail.com":
-                claims["hd"] = domain
-            if issuer.verified_address(claims) is not None:
-                return _new(issuer.issuer, subject, claims, value, word)
-    raise ConfigurationError(f"--as: no configured issuer vouches for {value}, so nobody can be {word}")
-
-
-def _new(issuer: str, subject: str, claims: dict[str, Any], email: str | None, member: str) -> Caller:
-    return Caller(
-        issuer=issuer,
-        subject=subject,
-        audience="",
-        email=email,
-        claims=Claims(claims),
-        issued_at=0.0,
-        expires_at=0.0,
-        verified_by="signature",
-        member=member,
-    )
