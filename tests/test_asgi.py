@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ import hypercorn.trio
 import pytest
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
+from flask import Flask
 from granian.constants import Interfaces
 from sample_apps.demo.stage import free_port
 from starlette.applications import Starlette
@@ -174,6 +176,21 @@ class TestRefuses:
         app.root_path = "/api"
         with complains("root_path", "app.add_middleware"):
             CallerMiddleware(app, guard=guard_for(issuer, routes=[Route("/admin", callers=[ANA])]))
+
+    def test_to_be_put_around_what_is_no_asgi_application(self, issuer: FakeIssuer) -> None:
+        with complains("it is a WSGI application", "callerid.wsgi"):
+            CallerMiddleware(Flask(__name__), guard=guard_for(issuer))  # type: ignore[arg-type]
+
+    def test_to_be_put_around_an_application_with_a_root_path_where_routes_may_yet_come(
+        self, issuer: FakeIssuer, tmp_path: Path
+    ) -> None:
+        app = FastAPI()
+        app.root_path = "/api"
+        policy = tmp_path / "policy.toml"
+        policy.write_text(f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n")
+        with complains("root_path", "app.add_middleware"):
+            CallerMiddleware(app, guard=Guard.from_file(policy, issuers=[issuer.google()]))
+        CallerMiddleware(app, guard=Guard.from_file(policy, reload=False, issuers=[issuer.google()]))
 
     def test_to_be_built_without_a_guard(self) -> None:
         with complains("guard: None is no Guard"):

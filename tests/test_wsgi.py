@@ -13,6 +13,7 @@ from wsgiref.validate import validator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from gunicorn.http.wsgi import FileWrapper as GunicornFileWrapper  # type: ignore[import-untyped]
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
@@ -121,6 +122,14 @@ class TestRefuses:
     def test_with_an_item_even_if_there_is_nothing_to_say(self, issuer: FakeIssuer) -> None:
         answer = Answer(CallerMiddleware(UNTOUCHABLE, guard=guard_for(issuer)), method="HEAD")
         assert answer.items == [b""]  # for none hypercorn answers 500 (pgjones/hypercorn#331)
+
+    def test_to_be_put_around_what_is_no_wsgi_application(self, issuer: FakeIssuer) -> None:
+        async def function(scope: object, receive: object, send: object) -> None:
+            raise AssertionError
+
+        for app in (function, FastAPI()):
+            with complains("it is an ASGI application", "callerid.asgi"):
+                CallerMiddleware(app, guard=guard_for(issuer))  # type: ignore[arg-type]
 
     def test_to_be_built_without_a_guard(self) -> None:
         with complains("guard: None is no Guard"):

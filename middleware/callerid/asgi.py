@@ -78,6 +78,8 @@ class CallerMiddleware:
     def __init__(self, app: ASGIApp, *, guard: Guard, close_websockets: bool = True) -> None:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerMiddleware(app, guard=Guard(…))")
+        if hasattr(app, "wsgi_app"):
+            raise ConfigurationError("app: it is a WSGI application, and this is ASGI's middleware; callerid.wsgi has the other")
         if guard.may_have_routes and getattr(app, "root_path", None):
             # FastAPI puts it into the scope when this middleware has judged the path without it.
             raise ConfigurationError("app: it sets a root_path of its own; write app.add_middleware(CallerMiddleware, guard=guard)")

@@ -9,6 +9,8 @@ from callerid.errors import ConfigurationError
 
 __all__ = ["PathLike", "as_flag", "as_list", "as_number", "as_path", "as_texts", "closest"]
 
+MOST_CHARACTERS = 128  # of a value in an error
+
 PathLike = str | os.PathLike[str]
 
 
@@ -39,7 +41,9 @@ def as_list(field: str, value: Any) -> list[Any]:
     """Several values; a text is one, not a list of its letters."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         brackets = "[[…]], if this is a table of a TOML file" if isinstance(value, Mapping) else "brackets"
-        raise ConfigurationError(f"{field}: {value!r} is no list; write it in {brackets}")
+        text = repr(value)
+        short = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+        raise ConfigurationError(f"{field}: {short} is no list; write it in {brackets}")
     return list(value)
 
 

@@ -296,7 +296,8 @@ def _by_spelling(issuers: tuple[Issuer, ...]) -> dict[str, Issuer]:
     found: dict[str, Issuer] = {}
     for issuer in issuers:
         if not isinstance(issuer, Issuer):
-            raise ConfigurationError(f"issuers: {issuer!r} is no Issuer; write google() or Issuer('https://…', jwks_uri=…)")
+            mend = "issuer.google()" if hasattr(issuer, "google") else "google() or Issuer('https://…', jwks_uri=…)"
+            raise ConfigurationError(f"issuers: {shown(issuer)} is no Issuer; write {mend}")
         for spelling in dict.fromkeys(issuer.spellings):
             if spelling in found:
                 raise ConfigurationError(f"issuers: {spelling!r} belongs to two issuers; a token must be one issuer's")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from callerid.caller import Occasion
@@ -68,6 +69,8 @@ class CallerMiddleware:
     def __init__(self, app: "WSGIApplication", *, guard: Guard) -> None:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerMiddleware(app, guard=Guard(…))")
+        if iscoroutinefunction(app) or iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004
+            raise ConfigurationError("app: it is an ASGI application, and this is WSGI's middleware; callerid.asgi has the other")
         self.app = app
         self.guard = guard
         guard.prefetch()

@@ -25,7 +25,7 @@ from callerid.keys.fetch import Fetcher, FetchError
 from callerid.keys.keyset import KeyDocumentError, parse_jwks
 from callerid.keys.lifetime import lifetime_of
 from callerid.keys.material import Key
-from callerid.keys.remote import A_MOMENT, RemoteKeys
+from callerid.keys.remote import A_MOMENT, MEND, RemoteKeys
 from tests.keys import Endpoint, Gate, eventually, hang, keys_of, send
 from tests.support import AUDIENCE, LOGIN, Clock, FakeIssuer
 
@@ -674,7 +674,7 @@ def test_an_outage_is_told_at_once_and_each_minute_that_it_goes_on_with_what_it_
     told = Told(keys, clock, caplog)
     rotating.max_age = 1000
     rotating.status = 503
-    problem, meaning = "callerid cannot fetch this test's keys: ", "; tokens are answered 503"
+    problem, meaning = "callerid cannot fetch this test's keys: ", f"; tokens are answered 503{MEND}"
     warnings = told.until(150)
     assert [moment for moment, _ in warnings] == [0, 60, 120]
     assert {message for _, message in warnings} == {f"{problem}{keys.status()['last_error']}{meaning}"}
@@ -694,7 +694,7 @@ def test_an_outage_is_told_at_once_and_each_minute_that_it_goes_on_with_what_it_
     assert {message for moment, message in warnings if moment >= ends} == {problem + meaning}
     for moment, message in warnings:
         hours, minutes = divmod(math.ceil((ends - moment) / 60), 60)
-        assert moment >= ends or message == f"{problem}; the last good keys serve on, for at most {hours} h {minutes} min"
+        assert moment >= ends or message == f"{problem}; the last good keys serve on, for at most {hours} h {minutes} min{MEND}"
 
 
 def test_a_failure_while_keys_are_fresh_is_told_once(rotating: FakeIssuer, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,6 +27,7 @@ ASYNC_PATIENCE = 5.0  # seconds after the first load's start that a task waits f
 THREAD_PATIENCE = 2.0  # a WSGI server's threads are few, and /healthz needs one
 REMINDER = 60.0  # seconds between two warnings
 A_MOMENT = 0.1  # seconds
+MEND = "; `callerid keys` tries the same from a terminal: look at the network, the proxy, the name server and the certificates"
 
 _logger = logging.getLogger("callerid")
 
@@ -250,7 +251,7 @@ class RemoteKeys:
         if problem is None or now < self._warn_at:
             return None
         self._warn_at, self._warned = now + REMINDER, True
-        return partial(_warn, f"callerid cannot fetch {self._source}: {problem}; {self._machine.outlook(now)}")
+        return partial(_warn, f"callerid cannot fetch {self._source}: {problem}; {self._machine.outlook(now)}{MEND}")
 
 
 def _warn(text: str) -> None:
