@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from flask import Flask, g
 
 from callerid import Guard, current_caller
@@ -29,7 +28,10 @@ def guard(callerid_issuer: FakeIssuer) -> Guard:
     return Guard(audience=AUDIENCE, callers=[LOGIN, ANA], issuers=[callerid_issuer.google()])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old Starlette about newer anyio
 def test_as_caller_with_fastapis_client(guard: Guard, as_caller: AsCaller) -> None:
+    from fastapi.testclient import TestClient  # noqa: PLC0415
+
     app = FastAPI()
     app.add_middleware(CallerMiddleware, guard=guard)
 
