@@ -1,6 +1,7 @@
 """A loopback issuer for development, in place of every switch that turns verification off."""
 
 import shlex
+import signal
 import threading
 from collections.abc import Sequence
 
@@ -37,10 +38,15 @@ def serve(members: Sequence[str], audience: str, url: str, port: int) -> None:
             f"\n# Serving keys at {issuer.jwks_uri}, to this machine only, until Ctrl-C. Never use it where others call.",
             style="dim",
         )
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            out.print()
+        _wait_to_be_ended()
+
+
+def _wait_to_be_ended() -> None:
+    """Until Ctrl-C or SIGTERM, also where a shell has had a background process ignore the first."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
 
 
 def _variables(issuer: FakeIssuer, audience: str, members: Sequence[str]) -> list[tuple[str, str]]:
