@@ -26,6 +26,7 @@ def serve(members: Sequence[str], audience: str, url: str, port: int) -> None:
     with issuer:
         out = Console(highlight=False, soft_wrap=True, markup=False)
         calls = [(member, issuer.headers(member, audience)) for member in members]
+        ended = _end()
         out.print("# For the service, in its shell:", style="dim")
         for name, value in _variables(issuer, audience, members):
             out.print(f"export {name}={shlex.quote(value)}")
@@ -38,15 +39,15 @@ def serve(members: Sequence[str], audience: str, url: str, port: int) -> None:
             f"\n# Serving keys at {issuer.jwks_uri}, to this machine only, until Ctrl-C. Never use it where others call.",
             style="dim",
         )
-        _wait_to_be_ended()
+        ended.wait()
 
 
-def _wait_to_be_ended() -> None:
-    """Until Ctrl-C or SIGTERM, also where a shell has had a background process ignore the first."""
+def _end() -> threading.Event:
+    """Set by Ctrl-C and SIGTERM, also where a shell has had a background process ignore the first."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    return ended
 
 
 def _variables(issuer: FakeIssuer, audience: str, members: Sequence[str]) -> list[tuple[str, str]]:
