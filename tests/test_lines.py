@@ -1,5 +1,6 @@
 """Which line an error is about, and that all that is wrong is told at once."""
 
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callerid import ConfigurationError, Guard
-from callerid.lines import line_of
+from callerid.lines import Lines
 from tests.support import AUDIENCE, LOGIN
 
 POLICY = '''\
@@ -74,7 +75,7 @@ keys.keys = [
     ],
 )
 def test_line(place: tuple[str | int, ...], problem: str, line: int | None) -> None:
-    assert line_of(POLICY, place, problem) == line
+    assert Lines(POLICY).of(place, problem) == line
 
 
 NAMES = st.text("ab-_", min_size=1, max_size=3).filter(lambda name: name.strip("-_"))
@@ -102,7 +103,7 @@ def test_every_key_is_found_where_it_is_written(top: dict[str, str], tables: dic
                 write((table, 0, name), f"{name} = {value}")
     toml = "\n".join(lines)
     tomllib.loads(toml)
-    assert {place: line_of(toml, place, "") for place in expected} == expected
+    assert {place: Lines(toml).of(place, "") for place in expected} == expected
 
 
 def told(tmp_path: Path, text: str, **overrides: Any) -> list[str]:
@@ -120,11 +121,11 @@ def test_all_words_that_nobody_knows_are_told_at_once(tmp_path: Path) -> None:
         "7 problems",
         "line 1: unknown word 'audiance'; did you mean 'audience'?",
         "line 5: routes: unknown word 'caller'; did you mean 'callers'?",
-        "line 4: routes: 'callers' is missing in {'path': '/', 'caller': []}",
-        "line 6: routes: 'path' is missing in {}",
-        "line 6: routes: 'callers' is missing in {}",
+        "line 4: routes: 'callers' is missing beside 'path', 'caller'",
+        "line 6: routes: 'path' is missing beside nothing",
+        "line 6: routes: 'callers' is missing beside nothing",
         "line 8: issuers: unknown word 'audienc'; did you mean 'audience'?",
-        "line 8: issuers: 'issuer' is missing in {'audienc': ''}",
+        "line 8: issuers: 'issuer' is missing beside 'audienc'",
     ]
 
 
@@ -152,3 +153,42 @@ def test_an_error_knows_its_places(tmp_path: Path) -> None:
         Guard.from_file(path)
     assert [place for place, _ in error.value.problems] == [("callers", "a"), ("routes", 0, "callers", "b")]
     assert ConfigurationError("alone").problems == (((), "alone"),)
+
+
+def test_no_more_are_told_than_anybody_mends_at_once(tmp_path: Path) -> None:
+    callers = "".join(f"'no{number}',\n" for number in range(50))
+    routes = "".join(f"[[routes]]\npath = '/r{number}'\ncallers = ['group:gone{number}']\n" for number in range(400))
+    problems = told(tmp_path, f"audience = '{AUDIENCE}'\ncallers = [{callers}]\n{routes}")
+    assert (problems[0], len(problems), problems[-1]) == ("450 problems", 22, "and 430 more")
+
+
+ROUTES = "".join(f"[[routes]]\npath = '/r{number}'\ncallers = ['{LOGIN}']\n" for number in range(3000))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "callers = ['group:g0']\n[groups]\n" + "".join(f"g{n} = ['group:g{n + 1}', 'group:g{n + 1}']\n" for n in range(30)),
+        f"callers = ['{'eyJ' * 100_000}']\n",
+        "callers = ['group:x']\n[groups]\n" + "".join(f"g{n} = ['group:gone{n}']\n" for n in range(1000)),
+        f"callers = ['{LOGIN}']\n"
+        + "".join(f"[[routes]]\npath = '/r{n}'\ncallers = ['{LOGIN}']\n" for n in range(3000))
+        + "[[routes]]\n",
+    ],
+    ids=["groups that name each other twice", "what looks like tokens", "a thousand groups", "a thousand routes"],
+)
+def test_a_wrong_file_takes_no_longer_than_a_good_one(tmp_path: Path, text: str) -> None:
+    began = time.process_time()
+    assert told(tmp_path, f"audience = '{AUDIENCE}'\n{text}")
+    assert time.process_time() - began < 10  # it was minutes
+
+
+def test_an_item_of_a_list_within_a_line(tmp_path: Path) -> None:
+    routes = f"routes = [\n {{path = '/a', callers = ['{LOGIN}']}},\n {{path = '/b', callers = ['no']}},\n]\n"
+    text = f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n{routes}"
+    assert told(tmp_path, text)[0].startswith("line 5: routes: /b: 'no' is no member")
+
+
+def test_no_error_acts_on_a_terminal_or_begins_a_line(tmp_path: Path) -> None:
+    (problem,) = told(tmp_path, f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n[groups]\n\"\\u001b]0;x\\n2026 fine\" = []\n")
+    assert "groups: \\x1b]0;x\\n2026 fine is empty" in problem

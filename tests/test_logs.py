@@ -249,3 +249,22 @@ def test_the_record_says_what_is_known(
     assert {name: vars(record)[name] for name in names if name in vars(record)} == known
     assert (vars(record)["unverified_method"], vars(record)["unverified_path"]) == ("GET", "/x")
     assert vars(record)["status"] in (401, 403)
+
+
+def test_what_an_application_calls_its_own_fields_stops_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    refused = refusal("caller_not_allowed").knowing(name="x", message="y", args="z", member=LOGIN)
+    RefusalLog().refused(refused, Request("GET", "/", None, [], {}))
+    assert vars(caplog.records[0])["member"] == LOGIN
+    factory = logging.getLogRecordFactory()
+
+    def own(*arguments: Any, **keywords: Any) -> logging.LogRecord:
+        record = factory(*arguments, **keywords)
+        record.status = "mine"
+        return record
+
+    logging.setLogRecordFactory(own)
+    try:
+        RefusalLog().refused(refused, Request("GET", "/", None, [], {}))
+    finally:
+        logging.setLogRecordFactory(factory)
+    assert vars(caplog.records[1])["status"] == "mine"

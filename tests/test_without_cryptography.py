@@ -89,3 +89,12 @@ def test_a_guard_that_remembers_nothing() -> None:
     guard = Guard(audience=AUDIENCE, callers=[LOGIN], issuers=[google(jwks_uri=NOWHERE)], remember=0)
     with without_cryptography(guard) as as_caller, complains("without_cryptography: this Guard remembers nothing"):
         as_caller(LOGIN)
+
+
+def test_a_caller_is_as_a_token_would_have_it(guard: Guard) -> None:
+    with without_cryptography(guard) as as_caller:
+        caller = guard.check("GET", "/", as_caller("user:Ana@Example.com"))
+        assert caller is not None
+        assert caller.member == ANA
+        with complains("says what sub is"):
+            as_caller("principal:https://accounts.google.com/7", sub="8")

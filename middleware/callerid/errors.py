@@ -42,31 +42,41 @@ class CallerIDError(Exception):
 
 # A token, a PEM or a JWK that somebody gave for something else: whole, or cut, or as `repr` writes it.
 _NOT_FOR_LOGS = (
-    r"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"
+    r"(?<![\w-])(?=[\w-]*eyJ)[\w-]++\.[\w-]+(?:\.[\w-]*)?|ya29\.[\w-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY.*?(?:END [A-Z ]*PRIVATE KEY-----|$)"
-    r"""|(?<=["'])(?:d|p|q|dp|dq|qi|k)\\*["']\s*:\s*\\*["'][\w-]*"""
+    r"""|(?<=["'])(?:d|p|q|dp|dq|qi|k)\\*["']\s*:\s*\\*["'][^"']*"""
 )
 
 
 class ConfigurationError(CallerIDError):
     """The configuration is wrong; the message names the field and the mend. Raised at start, never for a request's content.
 
-    `problems` are the things that are wrong, each with its place in the configuration: `("routes", 3)` is the fourth route.
+    `problems` are the things that are wrong, each with its place in the configuration: `("routes", 3)` is the fourth route; `more`
+    is how many more there are.
     What is wrong may be that a secret is where none belongs, and messages end in logs: tokens and private keys are left out.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(re.sub(_NOT_FOR_LOGS, "(a secret)", message, flags=re.ASCII | re.DOTALL))
+        super().__init__(_told(message))
         self.problems: tuple[tuple[Place, str], ...] = (((), str(self)),)
+        self.more = 0
 
     @classmethod
-    def of(cls, problems: Iterable[tuple[Place, str]]) -> Self:
-        """One error of several problems."""
-        found = list(problems)
+    def of(cls, problems: Iterable[tuple[Place, str]], more: int = 0) -> Self:
+        """One error of several problems, and of `more` that are not told."""
+        found = tuple((place, _told(text)) for place, text in problems)
         texts = list(dict.fromkeys(text for _, text in found))
-        error = cls(texts[0] if len(texts) == 1 else "\n  ".join([f"{len(texts)} problems", *texts]))
-        error.problems = tuple((place, str(cls(text))) for place, text in found)
+        error = cls(texts[0])
+        error.problems, error.more = found, more
+        if len(texts) + more > 1:
+            error.args = ("\n  ".join([f"{len(texts) + more} problems", *texts, *([f"and {more} more"] if more else [])]),)
         return error
+
+
+def _told(text: str) -> str:
+    """Without secrets, and without what would act on a terminal or begin a line in a log."""
+    text = re.sub(_NOT_FOR_LOGS, "(a secret)", text, flags=re.ASCII | re.DOTALL)
+    return text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class NoRequestError(CallerIDError):

@@ -6,6 +6,7 @@ whether this very Guard has run.
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
@@ -15,12 +16,12 @@ from callerid import settings
 from callerid.bearer import Header, HeaderPairs
 from callerid.caller import Caller, Occasion
 from callerid.errors import ConfigurationError, Refused
-from callerid.forks import may_still_fork
+from callerid.forks import PerProcess, may_still_fork
 from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.memory import MemoryStatus, Verified
 from callerid.options import as_flag, as_list, as_number
-from callerid.policy import Decision, Policy, Rule, Unexamined
+from callerid.policy import HANDLERS, Decision, HandlerList, Policy, Rule, Unexamined
 from callerid.request import Request
 from callerid.routes import Route
 from callerid.verifier import LEEWAY, Verifier
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Guard", "GuardStatus", "Judgement"]
 
 WARM_UP = 30.0  # seconds
-
-HANDLERS = "a handler's callers"
 
 _JUDGEMENT = "callerid.judgement"
 
@@ -146,9 +145,10 @@ class Guard:
         )
         self.header_names: frozenset[str] = self.policy.header_names
         self._file: PolicyFile | None = None
+        self._source: settings.Source
         self._read_again: Callable[[bytes], Guard]
-        self._handler_lists: list[tuple[str, ...]] = []
-        self.handler_rules: list[Rule] = []
+        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
+        self._handler_lists: dict[tuple[str, ...], HandlerList] = {}
         self._prefetch_is_due = False
         for caveat in self.policy.caveats:
             self.policy.log.caveat(caveat)
@@ -169,8 +169,8 @@ class Guard:
     def from_file(cls, path: str | os.PathLike[str], *, reload: bool = True, **overrides: Any) -> Self:
         """A Guard from a TOML file with this class's keywords as its words; `overrides` are keywords again.
 
-        With `reload`, a file that changes is taken anew within two seconds, whole: where anything in it is wrong, the policy
-        stays as it is, and the log says why. Replace the file (rename another over it) rather than write into it.
+        With `reload`, a file that changes is taken anew by the requests of the next two seconds, whole: where anything in it is
+        wrong, the policy stays as it is, and the log says why. Replace the file (rename another over it) rather than write into it.
 
         Raises:
             ConfigurationError: also for an unreadable file, an unknown word, and a field that two sources give.
@@ -182,16 +182,14 @@ class Guard:
         file = source.open_file()
         guard = cls._read(source, keywords, None if file is None else file.content)
         if file is not None and follow:
-            guard._file, guard._read_again = file, partial(cls._read, source, keywords)
+            guard._file, guard._source, guard._read_again = file, source, partial(cls._read, source, keywords)
         return guard
 
     @classmethod
     def _read(cls, source: settings.Source, keywords: Mapping[str, Any], content: bytes | None) -> Self:
         read, origins = source.read(content)
         with settings.naming_fields(origins):
-            guard = cls(**read, **keywords)
-        source.issuers.keep(guard.verifier.issuers)
-        return guard
+            return cls(**read, **keywords)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, source: str) -> Self:
@@ -365,25 +363,31 @@ class Guard:
             *([] if problem is None else [f"the policy is older than its file, which is wrong: {problem}"]),
         ]
 
-    def handler_list(self, callers: Iterable[str]) -> int:
-        """Have a handler's own list read, now and with every change of the policy; its place among `handler_rules`.
+    def handler_list(self, callers: Iterable[str]) -> HandlerList:
+        """Have a handler's own list read, now and with every change of the policy.
 
         Raises:
             ConfigurationError: for an empty list, or a word that is no member.
         """
         words = tuple(as_list(HANDLERS, callers))
-        if words not in self._handler_lists:
-            self.handler_rules.append(self.policy.rule(HANDLERS, words))
-            self._handler_lists.append(words)
-        return self._handler_lists.index(words)
+        with self._lock():
+            self.policy.rule(HANDLERS, words)  # first: what is no text may have no hash
+            handler_list = self._handler_lists.setdefault(words, HandlerList(words))
+            self.policy.handler_rule(handler_list)
+            return handler_list
 
     def _take(self, content: bytes) -> None:
         """Go by what the policy file holds now, all of it or, where something in it is wrong, nothing."""
-        policy = self._read_again(content).policy
-        with settings.naming_source("its file has changed, and so has a group"):
-            rules = [policy.rule(HANDLERS, words) for words in self._handler_lists]
-        self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
-        self.handler_rules, self.policy = rules, policy
+        try:
+            policy = self._read_again(content).policy
+            with self._lock():  # no list is added meanwhile
+                with settings.naming_source("its file has changed, and so has a group"):
+                    for handler_list in self._handler_lists.values():
+                        policy.handler_rule(handler_list)
+                self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
+                self.policy = policy
+        finally:
+            self._source.issuers.keep(self.verifier.issuers)
         self.prefetch()
 
 

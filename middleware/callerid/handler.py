@@ -32,7 +32,7 @@ class HandlerCheck:
         self.guard = guard
         self._optional = optional
         self._list = None if callers is None else guard.handler_list(callers)
-        if self._list is not None and guard.handler_rules[self._list].is_public:
+        if self._list is not None and guard.policy.handler_rule(self._list).is_public:
             raise ConfigurationError(f"a handler's callers: {ALL_USERS} would widen nothing; make the route public in the Guard")
 
     def __call__(self, request: Request) -> Caller | None:
@@ -57,7 +57,7 @@ class HandlerCheck:
 
     def _decide(self, request: Request, judgement: Judgement, verified: Verified) -> Caller:
         if self._list is not None:
-            judgement.policy.admit(self.guard.handler_rules[self._list], verified)
+            judgement.policy.admit(judgement.policy.handler_rule(self._list), verified)
         elif judgement.is_public:
             judgement.policy.admit(judgement.policy.callers, verified)
         judgement.verified = verified

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from callerid.errors import Place
 
-__all__ = ["line_of"]
+__all__ = ["Lines"]
 
 # What a line break, a bracket or a "#" can be hidden in (TOML 1.0: strings, comments), and what goes on over line breaks.
 _TOKEN = re.compile(
@@ -14,27 +14,32 @@ _TOKEN = re.compile(
 )
 
 
-def line_of(toml: str, place: Place, problem: str) -> int | None:
-    """The line, from 1, that a problem in a valid document is about. `place` says where in it that is, at least about (a key, an
-    index, at last an item of a list), and the problem's own words where exactly.
-    """
-    places = _places(toml)
-    found: Place = ()
-    quoted = re.findall(r"'([^']+)'", problem)
-    for step in place:
-        if (*found, step) in places:
-            found = (*found, step)
-        else:
-            quoted.append(str(step))
-    for word in re.findall(r"[^\s:,;'\"()\[\]]+", problem):
-        if (*found, word) in places:
-            found = (*found, word)
-    if not found:
-        return None
-    line, statement = places[found]
-    forms = [form for text in quoted for form in (f"'{text}'", f'"{text}"', text) if len(form) > 1]
-    inside = enumerate(statement.split("\n"), line)
-    return next((number for number, text in inside if any(each in text for each in forms)), line)
+class Lines:
+    """A valid document, and where in it things are."""
+
+    def __init__(self, toml: str) -> None:
+        self._places = _places(toml)
+
+    def of(self, place: Place, problem: str) -> int | None:
+        """The line, from 1, that a problem is about. `place` says where that is, at least about (a key, an index, at last an item
+        of a list), and the problem's own words where exactly.
+        """
+        places = self._places
+        found: Place = ()
+        for step in place:
+            if (*found, step) in places:
+                found = (*found, step)
+        for word in re.findall(r"[^\s:,;'\"()\[\]]+", problem):
+            if (*found, word) in places:
+                found = (*found, word)
+        if not found:
+            return None
+        line, statement = places[found]
+        item = [str(step) for step in place[-1:] if step != "callers" and place[-1:] != found[-1:]]
+        quoted = [*item, *re.findall(r"'([^']+)'", problem)]
+        forms = [form for text in quoted for form in (f"'{text}'", f'"{text}"', text) if len(form) > 1]
+        inside = enumerate(statement.split("\n"), line)
+        return next((number for number, text in inside if any(each in text for each in forms)), line)
 
 
 def _places(toml: str) -> dict[Place, tuple[int, str]]:
@@ -62,9 +67,10 @@ def _places(toml: str) -> dict[Place, tuple[int, str]]:
 
 def _statements(toml: str) -> Iterator[tuple[int, str]]:
     """A document cut up where a line break ends a statement, each with the number of its first line."""
-    begin, depth = 0, 0
+    begin, line, depth = 0, 1, 0
     for token in _TOKEN.finditer(toml + "\n"):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if token[0] == "\n" and not depth:
-            yield toml.count("\n", 0, begin) + 1, toml[begin : token.end()]
-            begin = token.end()
+            statement = toml[begin : token.end()]
+            yield line, statement
+            begin, line = token.end(), line + statement.count("\n")

@@ -22,6 +22,7 @@ MOST_CHARACTERS = 128
 PAUSE = 60.0  # seconds between two warnings for one reason
 MOST_LINES = 100  # at INFO for one reason in that time: a flood must not fill a disk
 
+_KNOWN = ("issuer", "member", "rule", "unverified_issuer", "unverified_kid")  # none of which is a record's own
 _INFO = 20  # logging's own
 _Line = tuple[str, dict[str, Any]]  # a message, and further attributes of its record
 
@@ -91,7 +92,10 @@ class RefusalLog:
         if lines < most:
             message, fields = make()
             more = f" (and {left_out} more like it since the last such line)" if left_out else ""
-            log("%s%s", message, more, extra={"reason": reason, **fields})
+            try:
+                log("%s%s", message, more, extra={"reason": reason, **fields})
+            except KeyError:  # a record factory of the application's own has set one of these names
+                log("%s%s", message, more)
 
 
 def _sentence(refused: Refused, request: "Request") -> _Line:
@@ -99,6 +103,7 @@ def _sentence(refused: Refused, request: "Request") -> _Line:
     if (sent_id := request.unverified_id) is not None:
         said["unverified_request_id"] = sent_id
     what = " ".join(f"{name}={shown(text)}" for name, text in said.items())
-    fields = {name: shown(text)[1:-1] for name, text in {**refused.about, **said}.items()}
+    known = {name: refused.about[name] for name in _KNOWN if name in refused.about}
+    fields = {name: shown(text)[1:-1] for name, text in {**known, **said}.items()}
     message = f"refused {refused.status} {refused.reason}: {refused.note or refused.detail} ({what})"
     return message, {"status": refused.status, **fields}

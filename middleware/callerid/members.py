@@ -41,14 +41,16 @@ def member_name(issuer: Issuer, subject: str, address: str | None) -> str:
 class Members:
     """One allowlist. Whom it admits is one look-up in a set, however long it is.
 
-    `words` are those that were written, `names` what they mean, normal in their case: each caller has a few names, and one of
-    them has to be here. A `principal:` is an issuer and a subject, never one text, for issuers hold slashes.
+    `words` are those that were written, `groups` those that it took in, `names` what they mean, normal in their case: each caller
+    has a few names, and one of them has to be here. A `principal:` is an issuer and a subject, never one text, for issuers hold
+    slashes.
     """
 
-    __slots__ = ("names", "principal_prefixes", "principals", "words")
+    __slots__ = ("groups", "names", "principal_prefixes", "principals", "words")
 
     def __init__(self) -> None:
         self.words: set[str] = set()
+        self.groups: set[str] = set()
         self.names: set[str] = set()
         self.principals: set[tuple[str, str]] = set()
         self.principal_prefixes: dict[str, tuple[str, ...]] = {}
@@ -182,6 +184,9 @@ class MemberReader:
         inner = as_list(f"groups: {name}", self._groups[name])
         if not inner:
             raise ConfigurationError(f"groups: {name} is empty; name its members or delete it")
+        if name in members.groups:
+            return  # or groups that name each other twice would take for ever
+        members.groups.add(name)
         for word in inner:
             self._add(members, f"groups: {name}", word, (*path, name))
 

@@ -9,6 +9,7 @@ from callerid.errors import ConfigurationError
 
 __all__ = ["PathLike", "as_flag", "as_list", "as_number", "as_path", "as_texts", "closest"]
 
+MOST_KNOWN = 200  # words among which a likely one is looked for
 MOST_CHARACTERS = 128  # of a value in an error
 
 PathLike = str | os.PathLike[str]
@@ -58,6 +59,9 @@ def as_texts(field: str, value: Any) -> tuple[str, ...]:
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known word that was probably meant; `None` if none is like it."""
+    known = list(known)
+    if len(known) > MOST_KNOWN:
+        return None
     from difflib import get_close_matches  # noqa: PLC0415  (for a mistake only, and no start should take longer for it)
 
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+    return next(iter(get_close_matches(word[:MOST_CHARACTERS], known, n=1, cutoff=cutoff)), None)

@@ -27,7 +27,9 @@ from callerid.request import Request
 from callerid.routes import Route, RouteTable, check_path
 from callerid.verifier import Verifier
 
-__all__ = ["Decision", "Policy", "Rule", "Unexamined"]
+__all__ = ["Decision", "HandlerList", "Policy", "Rule", "Unexamined"]
+
+HANDLERS = "a handler's callers"
 
 USUAL_REQUESTS, USUAL_LENGTH = 1024, 512  # of how many the rule is remembered, and how long method and paths are at most
 
@@ -46,6 +48,15 @@ class Rule(NamedTuple):
     members: Members
     is_public: bool
     words: tuple[str, ...]
+
+
+class HandlerList:
+    """A handler's own list, as it is written. Every policy reads it in its own way."""
+
+    __slots__ = ("words",)
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words: tuple[str, ...] = words
 
 
 class Decision(NamedTuple):
@@ -103,6 +114,7 @@ class Policy:
         clock: Callable[[], float],
         environ: Mapping[str, str],
     ) -> None:
+        self._handler_rules: dict[HandlerList, Rule] = {}
         problems = Problems()
         issuers = [google()] if issuers is None else as_list("issuers", issuers)
         self.bearer: Bearer = Bearer(_headers_of(issuers) if headers is None else headers)
@@ -176,6 +188,13 @@ class Policy:
         words = as_list(name, callers)
         members = self._reader.read(name, words)
         return Rule(name, members, members.everyone, tuple(words))
+
+    def handler_rule(self, handler_list: HandlerList) -> Rule:
+        """A handler's own list in this policy's words. Raises as `rule`."""
+        rule = self._handler_rules.get(handler_list)
+        if rule is None:
+            rule = self._handler_rules[handler_list] = self.rule(HANDLERS, handler_list.words)
+        return rule
 
     def rule_for(self, request: Request) -> Rule:
         """What decides about a request. Raises `Refused` where its path could be read in two ways."""

@@ -29,6 +29,8 @@ def pretended(policy: Policy, member: str, claims: Mapping[str, Any] | None = No
     if word in (ALL_USERS, ALL_AUTHENTICATED_USERS) or kind == "domain" or "*" in word:
         raise ConfigurationError(f"{member} is not one caller; name one, like user:ana@example.com")
     for name, subject in members.principals:
+        if "sub" in (claims or {}):
+            raise ConfigurationError(f"{member} says what sub is; leave that out of the claims")
         return _new(policy, name, {"sub": subject, **(claims or {})}, None, word)
     domain = value.partition("@")[2].lower()
     for issuer in policy.verifier.issuers:
@@ -36,8 +38,9 @@ def pretended(policy: Policy, member: str, claims: Mapping[str, Any] | None = No
             own = {"sub": subject, "email": value, "email_verified": True, **(claims or {})}
             if kind == "user" and domain != "gmail.com":
                 own.setdefault("hd", domain)
-            if member_name(issuer, subject, issuer.verified_address(own)) == f"{kind}:{value.lower()}":
-                return _new(policy, issuer.issuer, own, value, word)
+            named = member_name(issuer, subject, issuer.verified_address(own))
+            if named == f"{kind}:{value.lower()}":
+                return _new(policy, issuer.issuer, own, value, named)
     raise ConfigurationError(f"no configured issuer vouches for {value}, so nobody can be {word}")
 
 

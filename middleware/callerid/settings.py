@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from callerid.bearer import Header
@@ -19,6 +19,7 @@ from callerid.routes import Route
 from callerid.token import MAX_DEPTH
 
 if TYPE_CHECKING:
+    from callerid.lines import Lines
     from callerid.reload import PolicyFile
 
 __all__ = ["Environment", "File", "Settings", "Source", "from_mapping", "naming_fields", "naming_source"]
@@ -86,10 +87,14 @@ class _TomlOrigin(Origin):
 
     toml: str = ""
 
-    def before(self, place: Place, text: str) -> str:
-        from callerid.lines import line_of  # noqa: PLC0415  (for an error only)
+    @cached_property
+    def _lines(self) -> "Lines":
+        from callerid.lines import Lines  # noqa: PLC0415  (for an error only)
 
-        line = line_of(self.toml, place or _field_of(text), text)
+        return Lines(self.toml)
+
+    def before(self, place: Place, text: str) -> str:
+        line = self._lines.of(place or _field_of(text), text)
         return f"{self}: {text}" if line is None else f"{self}, line {line}: {text}"
 
 
@@ -354,7 +359,7 @@ def _table(where: str, table: Mapping[str, Any], known: Iterable[str], needed: I
     for word in needed:
         with problems.at():
             if word not in words:
-                raise ConfigurationError(f"{where}: {word!r} is missing in {dict(table)!r}")
+                raise ConfigurationError(f"{where}: {word!r} is missing beside {', '.join(map(repr, table)) or 'nothing'}")
     problems.tell()
     return words
 

@@ -40,14 +40,14 @@ def wsgi_raw_path(environ: "WSGIEnvironment") -> str | None:
 class WSGIHeaders:
     """The headers that a Guard looks at, taken from the environment when it does; a server has joined duplicates with commas."""
 
-    __slots__ = ("_environ", "_names")
+    __slots__ = ("_environ", "_guard")
 
     def __init__(self, guard: Guard, environ: "WSGIEnvironment") -> None:
-        self._names, self._environ = guard.header_names, environ
+        self._guard, self._environ = guard, environ
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        environ = self._environ
-        return iter([(name, environ[variable]) for name, variable in _variables(self._names) if variable in environ])
+        environ, names = self._environ, self._guard.header_names  # as they are now: a policy that has come since may look at more
+        return iter([(name, environ[variable]) for name, variable in _variables(names) if variable in environ])
 
     def find(self, name: str) -> str | None:
         """Any header, by its name in lower case."""

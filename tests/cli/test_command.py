@@ -17,7 +17,7 @@ import pytest
 from callerid import Guard
 from callerid.cli.remedies import REMEDIES
 from callerid.errors import _REASONS
-from tests.cli import policy, report, run, served
+from tests.cli import POLICY, policy, report, run, served
 from tests.stacks import clean_environment
 from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer, reason
 
@@ -176,3 +176,30 @@ def test_the_documentations_examples_are_what_the_command_shows(tmp_path: Path) 
                 patch.chdir(tmp_path)
                 shown = run(*shlex.split(typed)).stdout
             assert [line.rstrip() for line in shown.splitlines()] == expected.splitlines()
+
+
+def test_nothing_acts_on_the_terminal(tmp_path: Path) -> None:
+    text = POLICY.replace("admins =", '"\\u001b]0;x\\u0007" =')
+    told = run("explain", "--as", ANA, "--policy", policy(tmp_path, text=text))
+    assert ("\x1b" in told.output, told.exit_code) == (False, 2)
+    shown = run("explain", "--as", ANA, "--path", "/\x1b]0;x\x07", "--policy", policy(tmp_path))
+    assert ("\x1b" in shown.output, "/\\x1b]0;x\\x07" in shown.output) == (False, True)
+
+
+@pytest.mark.parametrize("how", ["<&-", "< /dev/null"])
+def test_standard_input_that_cannot_be_read(tmp_path: Path, how: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m callerid explain --token - --policy {shlex.quote(policy(tmp_path))} {how}"
+    ended = subprocess.run(
+        ["bash", "-c", command], env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == (1 if "null" in how else 2)
+
+
+def test_a_terminal_that_lacks_a_sign(tmp_path: Path, issuer: FakeIssuer) -> None:
+    command = [sys.executable, "-m", "callerid", "explain", "--token", "-", "--policy", served(tmp_path, issuer)]
+    environ = clean_environment() | {"PYTHONIOENCODING": "ascii:strict"}
+    typed = issuer.token(LOGIN, AUDIENCE)
+    ended = subprocess.run(command, env=environ, input=typed, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "\\u2713" in ended.stdout

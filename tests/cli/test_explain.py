@@ -17,6 +17,8 @@ from tests.support import ANA, LOGIN, SEARCH, named
         ("on no list", SEARCH, "GET", "/", "callers", [], "caller_not_allowed"),
         ("a public route", SEARCH, "GET", "/healthz", "routes: /healthz", ["allUsers"], None),
         ("a path in two readings", LOGIN, "GET", "//", None, [], "ambiguous_path"),
+        ("a path as it is sent", LOGIN, "PUT", "/%70rofiles/7", "routes: DELETE,PUT /profiles/{id}", [], "caller_not_allowed"),
+        ("a slash that is encoded", LOGIN, "GET", "/a%2fb", None, [], "ambiguous_path"),
         ("by subject", "principal:https://accounts.google.com/1234", "GET", "/", "callers", [], "caller_not_allowed"),
         ("a person at gmail.com", "user:eve@gmail.com", "GET", "/", "callers", [], "caller_not_allowed"),
     ),

@@ -32,7 +32,7 @@ def test_all_checks_of_a_good_token(tmp_path: Path, issuer: FakeIssuer) -> None:
     assert (found["decision"], seen(found, "caller"), seen(found, "aud")) == (None, LOGIN, AUDIENCE)
     shown = run(*asked, typed=f"Authorization: Bearer {token}\n").stdout
     assert shown.endswith("the token is accepted\n")
-    assert shown.count("✓") == len(ALL)
+    assert shown.count("✓") == len(ALL) + 2, "the header and its credentials, too"
     assert token.rpartition(".")[2] not in shown
     assert token.partition(".")[0] not in shown
 
@@ -148,3 +148,45 @@ def test_a_stripped_token_where_cloud_run_is_relied_on(tmp_path: Path, issuer: F
     path = served(tmp_path, issuer, "trust_cloud_run_iam = true\n" + POLICY)
     found = report("explain", "--token", "-", "--policy", path, typed=issuer.strip_signature(issuer.token(LOGIN, AUDIENCE)))
     assert steps(found) == dict.fromkeys(name for name in ALL if name not in ("key", "signature"))
+
+
+BACKEND = "/projects/1/global/backendServices/2"
+
+
+@pytest.mark.parametrize(
+    ("sender", "line", "failing"),
+    named(
+        ("IAP's in its header", "IAP", "X-Goog-IAP-JWT-Assertion: {}", {}),
+        ("IAP's alone", "IAP", "{}", {}),
+        ("IAP's in another", "IAP", "Authorization: Bearer {}", {"issuer and algorithm": "issuer_not_allowed"}),
+        ("Google's in IAP's", "Google", "X-Goog-IAP-JWT-Assertion: {}", {"issuer and algorithm": "issuer_not_allowed"}),
+        ("Google's in its header", "Google", "authorization: bearer {}", {}),
+        ("another scheme", "Google", "Authorization: Token {}", {"credentials": "missing_credentials"}),
+        ("credentials that are broken", "Google", "Authorization: Bearer {},x", {"credentials": "malformed_credentials"}),
+        ("a header that nobody looks at", "Google", "X-Token: {}", {"header": "missing_credentials"}),
+        ("a token where a name belongs", "Google", "{}: x", {"header": "missing_credentials"}),
+    ),
+)
+def test_it_is_judged_by_the_header_that_it_came_in(
+    tmp_path: Path, issuer: FakeIssuer, sender: str, line: str, failing: dict[str, str]
+) -> None:
+    with FakeIssuer("https://cloud.google.com/iap", algorithm="ES256") as proxy:
+        path = tmp_path / "both.toml"
+        google = f"[[issuers]]\nissuer = 'https://accounts.google.com'\naudience = '{AUDIENCE}'\njwks_uri = '{issuer.jwks_uri}'\n"
+        iap = f"[[issuers]]\nissuer = '{proxy.issuer}'\naudience = '{BACKEND}'\njwks_uri = '{proxy.jwks_uri}'\n"
+        path.write_text(f"callers = ['{LOGIN}', '{ANA}']\n{google}{iap}")
+        token = proxy.token(ANA, BACKEND) if sender == "IAP" else issuer.token(LOGIN, AUDIENCE)
+        asked = ("explain", "--token", "-", "--policy", str(path))
+        found = report(*asked, typed=line.format(token))
+        assert {step: reason for step, reason in steps(found).items() if reason} == failing
+        assert token[:40] not in run(*asked, typed=line.format(token)).stdout
+
+
+def test_a_public_route_takes_any_token(tmp_path: Path, issuer: FakeIssuer) -> None:
+    asked = ("explain", "--token", "-", "--path", "/healthz", "--policy", served(tmp_path, issuer))
+    assert report(*asked, typed="junk")["decision"]["by"] == ["allUsers"]
+
+
+def test_a_bad_token_and_a_route_that_is_not_public(tmp_path: Path, issuer: FakeIssuer) -> None:
+    asked = ("explain", "--token", "-", "--path", "/x", "--policy", served(tmp_path, issuer))
+    assert report(*asked, typed="junk")["decision"]["reason"] == "missing_credentials"

@@ -4,6 +4,7 @@
 JSON types; `screen.py` shows it.
 """
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -17,4 +18,7 @@ def main() -> None:
         if str(error.name).partition(".")[0] not in ("click", "rich"):
             raise
         sys.exit("callerid: this command needs click and rich; install them with: pip install 'callerid[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no "✓"
     callerid(prog_name="callerid")

@@ -13,7 +13,7 @@ from callerid.cli import explain as explaining
 from callerid.cli import keys as keeping
 from callerid.cli import tokens
 from callerid.cli.issuer import serve
-from callerid.cli.screen import Report, show
+from callerid.cli.screen import Report, plain, show
 
 __all__ = ["callerid"]
 
@@ -40,6 +40,13 @@ def _ends(report: Report, as_json: bool) -> None:
     sys.exit(YES if report["ok"] else NO)
 
 
+def _typed() -> str:
+    try:
+        return sys.stdin.read(tokens.MOST_CHARACTERS)
+    except (AttributeError, OSError, ValueError):  # it is closed, a directory, or not text
+        raise ConfigurationError("standard input cannot be read; send the token there") from None
+
+
 class _Command(click.Command):
     """One that cannot tell where the configuration is wrong."""
 
@@ -47,7 +54,7 @@ class _Command(click.Command):
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
-            click.echo(f"callerid: {error}", err=True)
+            click.echo(plain(f"callerid: {error}"), err=True)
             sys.exit(CANNOT_TELL)
 
 
@@ -88,7 +95,7 @@ def explain(member: str | None, source: str | None, method: str, path: str | Non
     guard = _guard(policy)
     if member is not None:
         _ends(explaining.report(guard.policy, member, method, path or "/"), as_json)
-    _ends(tokens.report(guard.policy, sys.stdin.read(tokens.MOST_CHARACTERS), method, path), as_json)
+    _ends(tokens.report(guard.policy, _typed(), method, path), as_json)
 
 
 @callerid.command(cls=_Command)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Report", "Section", "counted", "show"]
+__all__ = ["Report", "Section", "counted", "plain", "show"]
 
 NO_END = 10_000  # characters on a line that nobody folds
 
@@ -30,7 +30,12 @@ def show(report: Report, *, as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True, width=NO_END if to_a_program else None)
     for section in report["sections"]:
         _section(console, section)
-    console.print(Text(report["title"], _STYLES["ok" if report["ok"] else "no"]))
+    console.print(Text(plain(report["title"]), _STYLES["ok" if report["ok"] else "no"]))
+
+
+def plain(text: str) -> str:
+    """Without what a terminal would act on."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 def counted(number: int, thing: str) -> str:
@@ -39,7 +44,9 @@ def counted(number: int, thing: str) -> str:
 
 
 def _section(console: Console, section: Section) -> None:
-    table = Table(title=Text(section["heading"], "bold"), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(
+        title=Text(plain(section["heading"]), "bold"), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for column in section.get("columns", ()):
         table.add_column(Text(column, "dim"), overflow="fold")
     if not section.get("columns"):
@@ -51,7 +58,7 @@ def _section(console: Console, section: Section) -> None:
 
 
 def _cells(row: Iterable[Any]) -> Iterable[Text]:
-    """Text only, so that nothing in a token or a file is read as markup; what a terminal would act on is escaped."""
+    """Text only, so that nothing in a token or a file is read as markup."""
     for cell in row:
         text, style = cell if isinstance(cell, tuple) else (cell, "")
-        yield Text("".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in str(text)), _STYLES[style])
+        yield Text(plain(str(text)), _STYLES[style])

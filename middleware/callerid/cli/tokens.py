@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn
 
+from callerid.bearer import Header
 from callerid.cli.explain import decision, rows
 from callerid.cli.remedies import REMEDIES
 from callerid.cli.screen import Report
 from callerid.errors import Refused, refusal
 from callerid.issuers import Issuer
+from callerid.logs import shown
 from callerid.memory import Verified
 from callerid.policy import Policy
 from callerid.token import UnverifiedToken, parse_token
@@ -18,6 +21,7 @@ from callerid.verifier import audience_values, times_of
 __all__ = ["MOST_CHARACTERS", "report"]
 
 MOST_CHARACTERS = 64 * 1024
+LONGEST_NAME = 64
 
 # Claims that tell who calls and what for; the others are nobody's business here.
 _TOLD = ("iss", "aud", "azp", "sub", "email", "email_verified", "hd")
@@ -47,31 +51,62 @@ class _Steps:
 
 def report(policy: Policy, text: str, method: str, path: str | None) -> Report:
     """All checks of the token in `text`, which may be the whole header's line; with `path` also whether its caller may do that."""
-    steps, found = _Steps(), None
-    token = steps.take("well-formed", lambda: parse_token(_token_in(text)), lambda token: f"{token.alg}, key {token.kid}")
-    if token is not None:
-        issuer = steps.take("issuer and algorithm", lambda: policy.verifier.issuer_of(token, None), lambda issuer: issuer.issuer)
+    steps = _Steps()
+    header, token, unverified = _taken(policy, steps, text)
+    if unverified is not None and token is not None:
+        issuer = steps.take(
+            "issuer and algorithm", lambda: policy.verifier.issuer_of(unverified, header), lambda issuer: issuer.issuer
+        )
         if issuer is not None:
-            _check(policy, steps, token, issuer)
-    if steps.ok:
-        verified = steps.take("caller", lambda: policy.verifier.examine(_token_in(text), None, ""), _member)
-        if path is not None:
-            found = decision(policy, method, path, verified)
-    claims = {} if token is None else {name: token.claims[name] for name in _TOLD if name in token.claims}
+            _check(policy, steps, unverified, issuer)
+    verified = steps.take("caller", lambda: policy.verifier.examine(str(token), header, ""), _member) if steps.ok else None
+    found = None if path is None else decision(policy, method, path, verified)
+    claims = {} if unverified is None else {name: unverified.claims[name] for name in _TOLD if name in unverified.claims}
     sections = [
         {"heading": "What the token says of itself", "rows": list(claims.items())},
         {"heading": "Checks", "rows": [_row(step) for step in steps.taken]},
         *([{"heading": f"{method} {path}", "rows": rows(found)}] if found is not None else []),
     ]
-    ok = steps.ok and (found is None or found["ok"])
     return {
-        "ok": ok,
+        "ok": steps.ok if found is None else found["ok"],
         "unverified_claims": claims,
         "steps": steps.taken,
         "decision": found,
         "title": "the token is accepted" if steps.ok else "the token is refused",
         "sections": sections,
     }
+
+
+def _taken(policy: Policy, steps: _Steps, text: str) -> tuple[Header | None, str | None, UnverifiedToken | None]:
+    """The header that bears the token, the token, and what it says: of what was pasted, alone, behind its scheme, or as a line."""
+    name, colon, value = text.strip().partition(":")
+    header: Header | None = None
+    token: Any = text.strip().rpartition(" ")[2]
+    if colon:
+        header = steps.take("header", lambda: _header(policy, name), lambda header: header.name)
+        token = None if header is None else steps.take("credentials", partial(_credentials, policy, header, value), _all_well)
+        if token is None:
+            return None, None, None
+    unverified = steps.take("well-formed", lambda: parse_token(token), lambda token: f"{token.alg}, key {token.kid}")
+    if header is None and unverified is not None:
+        header = policy.bearer.header_of(str(unverified.claims.get("iss")))  # as nobody says in which it came
+    return header, token, unverified
+
+
+def _header(policy: Policy, name: str) -> Header:
+    for header in policy.bearer.headers:
+        if header.key == name.strip().lower():
+            return header
+    known = ", ".join(header.name for header in policy.bearer.headers)
+    what = name.strip() if len(name) <= LONGEST_NAME and "." not in name else "what stands before the colon"  # and may be a token
+    raise refusal("missing_credentials", f"{shown(what)} is not looked at, only {known}")
+
+
+def _credentials(policy: Policy, header: Header, value: str) -> str:
+    token = policy.bearer.token(header, value.encode("utf-8", "surrogateescape"))
+    if token is None:
+        raise refusal("missing_credentials", f"{header.name} has another scheme than {header.scheme}")
+    return token
 
 
 def _check(policy: Policy, steps: _Steps, token: UnverifiedToken, issuer: Issuer) -> None:
@@ -110,6 +145,10 @@ def _address(claims: Any, issuer: Issuer) -> str:
     return f"none that counts: {issuer.issuer} does not say that it is verified, or is no authority for it"
 
 
+def _name(issuer: Issuer) -> str:
+    return issuer.issuer
+
+
 def _member(verified: Verified) -> str:
     return verified.caller.member
 
@@ -120,11 +159,6 @@ def _all_well(found: object) -> str:
 
 def _forged() -> NoReturn:
     raise refusal("signature_invalid", "it is not that key's")
-
-
-def _token_in(text: str) -> str:
-    """The token in what was pasted: alone, behind `Bearer`, or in its header's line."""
-    return text.strip().rpartition(" ")[2].strip("'\"")
 
 
 def _row(step: dict[str, Any]) -> tuple[Any, ...]:
