@@ -86,8 +86,7 @@ def test_what_it_raises_is_logged_and_stops_nobody(issuer: FakeIssuer, caplog: p
 
 
 def test_it_is_a_plain_function(issuer: FakeIssuer) -> None:
-    async def later(decision: Decision) -> None:
-        raise AssertionError
+    async def later(decision: Decision) -> None: ...
 
     for wrong in (later, "count", 1):
         with complains("on_decision: ", "is no plain function of a Decision"):

@@ -420,3 +420,16 @@ def test_an_issuer_with_googles_authority_is_believed_for_addresses_that_google_
 def test_what_is_said_of_a_word_leads_nobody_astray(word: str, words: list[str]) -> None:
     with complains(*words):
         Guard(audience=AUDIENCE, callers=[word])
+
+
+@pytest.mark.parametrize(
+    ("word", "mend"),
+    [
+        (["user:ana@example.com"], "take out the inner brackets"),
+        (print, "a decorator takes its members in parentheses"),
+        (5, "write one like"),
+    ],
+)
+def test_what_is_no_text_is_told_by_what_it_is(word: Any, mend: str, issuer: FakeIssuer) -> None:
+    with complains(f"callers: {word!r} is no member", mend):
+        guard_of(issuer, [word])

@@ -50,8 +50,7 @@ def run(*arguments: str, typed: str = "", environ: Mapping[str, str] | None = No
         for name, value in (environ or {}).items():
             patch.setenv(name, value)
         result = CliRunner().invoke(callerid, arguments, input=typed)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
+    assert isinstance(result.exception, SystemExit | None), result.exc_info
     return result
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,7 @@ def test_a_loopback_issuer_and_what_it_prints() -> None:
     arguments = ("--port", "0", "--as", LOGIN, "--as", ANA, "--audience", AUDIENCE, "--url", "http://127.0.0.1:1/x")
     with command("issuer", *arguments) as issuer:
         assert issuer.stdout
-        lines: list[str] = []
-        for line in issuer.stdout:
-            lines.append(line.strip())
-            if "until Ctrl-C" in line:
-                break
+        lines = [line.strip() for line in takewhile(lambda line: "until Ctrl-C" not in line, issuer.stdout)]
         exports = [line.removeprefix("export ").partition("=") for line in lines if line.startswith("export ")]
         environ = {name: shlex.split(value)[0] for name, _, value in exports}
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/jwks", environ["CALLERID_JWKS_URI"])
@@ -154,7 +151,11 @@ WITHOUT = "import sys; sys.modules[{!r}] = None; from callerid.cli import main; 
 
 @pytest.mark.parametrize(
     ("module", "said"),
-    [("click", "pip install 'callerid[cli]'"), ("rich", "pip install 'callerid[cli]'"), ("callerid.policy", "ModuleNotFoundError")],
+    [
+        ("click", "pip install 'callerid[cli]'"),
+        ("rich", "pip install 'callerid[cli]'"),
+        ("callerid.cli.check", "ModuleNotFoundError"),
+    ],
 )
 def test_without_what_it_needs_it_says_so(module: str, said: str) -> None:
     ended = subprocess.run(

@@ -4,8 +4,9 @@
 JSON types; `screen.py` shows it.
 """
 
-import io
 import sys
+from contextlib import suppress
+from typing import Any
 
 __all__ = ["main"]
 
@@ -18,7 +19,8 @@ def main() -> None:
         if str(error.name).partition(".")[0] not in ("click", "rich"):
             raise
         sys.exit("callerid: this command needs click and rich; install them with: pip install 'callerid[cli]'")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that has no "✓"
+    streams: Any = (sys.stdout, sys.stderr)
+    for stream in streams:
+        with suppress(AttributeError):  # it is closed
+            stream.reconfigure(errors="backslashreplace")  # for a terminal that has no "✓"
     callerid(prog_name="callerid")

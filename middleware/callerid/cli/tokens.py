@@ -145,10 +145,6 @@ def _address(claims: Any, issuer: Issuer) -> str:
     return f"none that counts: {issuer.issuer} does not say that it is verified, or is no authority for it"
 
 
-def _name(issuer: Issuer) -> str:
-    return issuer.issuer
-
-
 def _member(verified: Verified) -> str:
     return verified.caller.member
 
