@@ -11,6 +11,7 @@ NAMES = {
     "CallerUser",
     "Claims",
     "ConfigurationError",
+    "Decision",
     "Forbidden",
     "Guard",
     "GuardStatus",

@@ -28,7 +28,7 @@ def guard(callerid_issuer: FakeIssuer) -> Guard:
     return Guard(audience=AUDIENCE, callers=[LOGIN, ANA], issuers=[callerid_issuer.google()])
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old Starlette about newer anyio
+@pytest.mark.filterwarnings("ignore")  # of old Starlette about newer anyio, of new Starlette about httpx
 def test_as_caller_with_fastapis_client(guard: Guard, as_caller: AsCaller) -> None:
     from fastapi.testclient import TestClient  # noqa: PLC0415
 

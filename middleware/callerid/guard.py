@@ -6,7 +6,6 @@ whether this very Guard has run.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from callerid import settings
 from callerid.bearer import Header, HeaderPairs
 from callerid.caller import Caller, Occasion
 from callerid.errors import ConfigurationError, Refused
-from callerid.forks import PerProcess, may_still_fork
+from callerid.forks import may_still_fork
 from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.memory import MemoryStatus, Verified
@@ -147,7 +146,6 @@ class Guard:
         self._file: PolicyFile | None = None
         self._source: settings.Source
         self._read_again: Callable[[bytes], Guard]
-        self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._handler_lists: dict[tuple[str, ...], HandlerList] = {}
         self._prefetch_is_due = False
         for caveat in self.policy.caveats:
@@ -370,22 +368,20 @@ class Guard:
             ConfigurationError: for an empty list, or a word that is no member.
         """
         words = tuple(as_list(HANDLERS, callers))
-        with self._lock():
-            self.policy.rule(HANDLERS, words)  # first: what is no text may have no hash
-            handler_list = self._handler_lists.setdefault(words, HandlerList(words))
-            self.policy.handler_rule(handler_list)
-            return handler_list
+        self.policy.rule(HANDLERS, words)  # first: what is no text may have no hash
+        handler_list = self._handler_lists.setdefault(words, HandlerList(words))
+        self.policy.handler_rule(handler_list)
+        return handler_list
 
     def _take(self, content: bytes) -> None:
         """Go by what the policy file holds now, all of it or, where something in it is wrong, nothing."""
         try:
             policy = self._read_again(content).policy
-            with self._lock():  # no list is added meanwhile
-                with settings.naming_source("its file has changed, and so has a group"):
-                    for handler_list in self._handler_lists.values():
-                        policy.handler_rule(handler_list)
-                self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
-                self.policy = policy
+            with settings.naming_source("its file has changed, and so has a group"):
+                for handler_list in list(self._handler_lists.values()):  # one that comes meanwhile is read when it is asked for
+                    policy.handler_rule(handler_list)
+            self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
+            self.policy = policy
         finally:
             self._source.issuers.keep(self.verifier.issuers)
         self.prefetch()
