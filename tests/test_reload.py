@@ -375,8 +375,8 @@ def test_lists_that_come_while_the_file_changes_are_their_handlers_own(service: 
     changing.join()
     policy = service.guard.policy
     for check, member in zip(checks, members, strict=True):
-        assert check._list is not None
-        assert policy.handler_rule(check._list).members.words == {member}
+        assert check.handler_list is not None
+        assert policy.handler_rule(check.handler_list).members.words == {member}
 
 
 def test_the_request_that_brings_the_change_shows_all_headers_that_it_looks_at(service: Service, issuer: FakeIssuer) -> None:

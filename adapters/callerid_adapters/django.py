@@ -21,7 +21,7 @@ from django.http.response import HttpResponseBase
 
 from callerid import ConfigurationError, Guard, Refused
 from callerid.guard import Judgement
-from callerid.handler import HandlerCheck
+from callerid.handler import HandlerCheck, with_list
 from callerid.request import Request
 from callerid.wsgi import WSGIHeaders, wsgi_raw_path
 
@@ -134,6 +134,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
                     return _answer(refused)
                 return _kept_private(plain, await view(request, *args, **kwargs))
 
+            with_list(guarded_async, check_for, view)
             return guarded_async  # type: ignore[return-value]
 
         @wraps(view)
@@ -145,6 +146,7 @@ def allow_callers(*callers: str, optional: bool = False) -> Callable[[View], Vie
                 return _answer(refused)
             return _kept_private(plain, view(request, *args, **kwargs))
 
+        with_list(guarded, check_for, view)
         return guarded  # type: ignore[return-value]
 
     return decorate

@@ -34,7 +34,7 @@ class CallerAuthentication(BaseAuthentication):
         guard = configured_guard()
         plain = request._request
         try:
-            caller = _check_for(guard)(django_request(guard, plain))
+            caller = check_for(guard)(django_request(guard, plain))
         except Refused as refused:
             _add_headers(request, refused)
             raise CallerRefused(refused) from None
@@ -47,7 +47,8 @@ class CallerAuthentication(BaseAuthentication):
 
 
 @lru_cache(maxsize=1)
-def _check_for(guard: Guard) -> HandlerCheck:
+def check_for(guard: Guard) -> HandlerCheck:
+    """What every view asks that has this authentication."""
     return HandlerCheck(guard, optional=True)
 
 

@@ -49,13 +49,13 @@ class CallerGuard(SecurityBase):
     ) -> None:
         self.model: SecurityScheme = HTTPBearer(bearerFormat="JWT", description=description)
         self.scheme_name = scheme_name
-        self._check = HandlerCheck(guard, callers, optional=optional)
+        self.check: HandlerCheck = HandlerCheck(guard, callers, optional=optional)
 
     async def __call__(self, connection: HTTPConnection) -> Caller | None:
         """The caller. Raises `CallerRefused`, or `WebSocketException` (1008) during a handshake."""
         scope = connection.scope
         try:
-            caller = await self._check.acall(asgi_request(scope))
+            caller = await self.check.acall(asgi_request(scope))
         except Refused as refused:
             if scope["type"] == "websocket":
                 raise WebSocketException(POLICY_VIOLATION, refused.reason) from None

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 
 from callerid import ConfigurationError, Guard, Refused
 from callerid.guard import Judgement
-from callerid.handler import HandlerCheck
+from callerid.handler import HandlerCheck, with_list
 from callerid.request import Request
 from callerid.wsgi import wsgi_request
 
@@ -67,6 +67,7 @@ class CallerGuard:
                 allow_list.enforce()
                 return current_app.ensure_sync(view)(*args, **kwargs)
 
+            with_list(guarded, allow_list, view)
             return guarded  # type: ignore[return-value]
 
         return decorate
@@ -149,10 +150,14 @@ class _AllowList:
         self._extension = extension
         self.check_for = cache(lambda guard: HandlerCheck(guard, words, optional=optional))
 
+    def check_in(self, app: Flask) -> HandlerCheck:
+        """What is asked in this application. Raises `ConfigurationError` where it has no Guard."""
+        return self.check_for(self._extension.guard_for(app))
+
     def enforce(self) -> None:
         _answer_refusals(current_app)  # it may have had no init_app
-        guard = self._extension.guard_for(current_app)
-        g.caller = self.check_for(guard)(_request(guard))
+        check = self.check_in(current_app)
+        g.caller = check(_request(check.guard))
 
 
 def _checked(guard: Guard) -> Guard:

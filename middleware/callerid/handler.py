@@ -5,16 +5,21 @@ whole. On a public route, where nobody has looked at the token, the check looks 
 takes the Guard's callers: that a token is good says nothing about who bears it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 from callerid.caller import Caller
 from callerid.errors import ConfigurationError, Refused
 from callerid.guard import Guard, Judgement
 from callerid.members import ALL_USERS
 from callerid.memory import Verified
+from callerid.policy import HandlerList
 from callerid.request import Request
 
-__all__ = ["HandlerCheck"]
+__all__ = ["HandlerCheck", "lists_of", "with_list"]
+
+_LISTS = "callerid_lists"
 
 
 class HandlerCheck:
@@ -29,10 +34,10 @@ class HandlerCheck:
     def __init__(self, guard: Guard, callers: Iterable[str] | None = None, *, optional: bool = False) -> None:
         if not isinstance(guard, Guard):
             raise ConfigurationError(f"guard: {guard!r} is no Guard; write CallerGuard(Guard(…))")
-        self.guard = guard
-        self._optional = optional
-        self._list = None if callers is None else guard.handler_list(callers)
-        if self._list is not None and guard.policy.handler_rule(self._list).is_public:
+        self.guard: Guard = guard
+        self.optional: bool = optional
+        self.handler_list: HandlerList | None = None if callers is None else guard.handler_list(callers)
+        if self.handler_list is not None and guard.policy.handler_rule(self.handler_list).is_public:
             raise ConfigurationError(f"a handler's callers: {ALL_USERS} would widen nothing; make the route public in the Guard")
 
     def __call__(self, request: Request) -> Caller | None:
@@ -56,8 +61,8 @@ class HandlerCheck:
             return None
 
     def _decide(self, request: Request, judgement: Judgement, verified: Verified) -> Caller:
-        if self._list is not None:
-            judgement.policy.admit(judgement.policy.handler_rule(self._list), verified)
+        if self.handler_list is not None:
+            judgement.policy.admit(judgement.policy.handler_rule(self.handler_list), verified)
         elif judgement.is_public:
             judgement.policy.admit(judgement.policy.callers, verified)
         judgement.verified = verified
@@ -72,5 +77,18 @@ class HandlerCheck:
         return verified.caller
 
     def _excuse(self, refused: Refused, request: Request, judgement: Judgement) -> None:
-        if not (self._optional and refused.reason == "missing_credentials"):
+        if not (self.optional and refused.reason == "missing_credentials"):
             raise self.guard.told(refused, request, judgement.policy) from None
+
+
+def with_list(guarded: Callable[..., Any], own: Any, view: Callable[..., Any]) -> None:
+    """Note at a decorated view which list guards it, beside those that it has already, for whoever makes an inventory."""
+    setattr(guarded, _LISTS, (own, *lists_of(view)))
+
+
+def lists_of(view: Any) -> tuple[Any, ...]:
+    """The lists that were noted at a view, also where decorators of others, made with `functools.wraps`, are around it."""
+    while isinstance(view, partial):
+        view = view.func
+    lists: tuple[Any, ...] = getattr(view, _LISTS, ())
+    return lists

@@ -11,7 +11,7 @@ from callerid.options import as_list, closest
 from callerid.problems import Problems
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS
 
-__all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "member_name"]
+__all__ = ["ALL_AUTHENTICATED_USERS", "ALL_USERS", "MemberReader", "Members", "checked_word", "member_name"]
 
 ALL_USERS = "allUsers"
 ALL_AUTHENTICATED_USERS = "allAuthenticatedUsers"
@@ -153,7 +153,7 @@ class MemberReader:
         return members
 
     def _add(self, members: Members, where: str, word: str, path: tuple[str, ...]) -> None:
-        word = _checked_word(where, word)
+        word = checked_word(where, word)
         members.words.add(word)
         if word == ALL_USERS:
             if path:
@@ -212,7 +212,12 @@ class MemberReader:
             members.principal_prefixes[issuer.issuer] = (*before, prefix)
 
 
-def _checked_word(where: str, word: object) -> str:
+def checked_word(where: str, word: object) -> str:
+    """A member as it is written whole, a bare address with its kind before it; `where` names the field in an error.
+
+    Raises:
+        ConfigurationError: for what is no member.
+    """
     if not isinstance(word, str) or not word.strip():
         example = "'serviceAccount:login@shop.iam.gserviceaccount.com'"
         mend = f"write one like {example}"

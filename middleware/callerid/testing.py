@@ -32,9 +32,10 @@ from callerid.keys.material import Key
 from callerid.memory import Verified
 from callerid.pretend import pretended
 from callerid.profiles import GOOGLE, discovery_uri, google, profile
+from callerid.snapshot import assert_callers
 from callerid.token import REMOVED_SIGNATURE
 
-__all__ = ["FakeIssuer", "without_cryptography"]
+__all__ = ["FakeIssuer", "assert_callers", "without_cryptography"]
 
 HOUR, IAP_LIFETIME = 3600, 600  # seconds
 

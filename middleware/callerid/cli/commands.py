@@ -11,8 +11,10 @@ from callerid import ConfigurationError, Guard
 from callerid.cli import check as checking
 from callerid.cli import explain as explaining
 from callerid.cli import keys as keeping
+from callerid.cli import routes as routing
 from callerid.cli import tokens
 from callerid.cli.issuer import serve
+from callerid.cli.loading import load
 from callerid.cli.screen import Report, plain, show
 
 __all__ = ["callerid"]
@@ -30,8 +32,12 @@ _policy = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="JSON on standard output, for programs.")
 
 
-def _guard(policy: str | None) -> Guard:
+def _quiet() -> None:
     logging.getLogger("callerid").addHandler(logging.NullHandler())  # what start warns of is in the report
+
+
+def _guard(policy: str | None) -> Guard:
+    _quiet()
     return Guard.from_env() if policy is None else Guard.from_file(policy, reload=False)
 
 
@@ -45,6 +51,14 @@ def _typed() -> str:
         return sys.stdin.read(tokens.MOST_CHARACTERS)
     except (AttributeError, OSError, ValueError):  # it is closed, a directory, or not text
         raise ConfigurationError("standard input cannot be read; send the token there") from None
+
+
+def _kinds(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in value.split(",") if kind.strip()))
+    for kind in kinds:
+        if kind not in routing.KINDS:
+            raise click.BadParameter(f"{kind!r} is none of {', '.join(routing.KINDS)}")
+    return kinds
 
 
 class _Command(click.Command):
@@ -74,6 +88,26 @@ def check(policy: str | None, as_json: bool) -> None:
     except ConfigurationError as error:
         report = checking.wrong(error)
     _ends(report, as_json)
+
+
+@callerid.command(cls=_Command)
+@click.argument("app", metavar="MODULE:APP")
+@click.option(
+    "--fail-on", metavar="KINDS", default="", callback=_kinds, help=f"Of {', '.join(routing.KINDS)}, with commas between."
+)
+@click.option(
+    "--expect-public", metavar="PATH", multiple=True, help="A path that may be open to everyone; several times for several."
+)
+@click.option("--app-dir", metavar="DIR", default=".", help="Where modules are looked for; here unless said otherwise.")
+@_json
+def routes(app: str, fail_on: tuple[str, ...], expect_public: tuple[str, ...], app_dir: str, as_json: bool) -> None:
+    """Import an application, and show who may call each route that it serves.
+
+    MODULE:APP is as for a server; MODULE:make_app() is what that function returns. FastAPI, Starlette, Flask, Django and REST
+    framework are looked into; any other ASGI or WSGI application serves every path, as far as can be told.
+    """
+    _quiet()
+    _ends(routing.report(load(app, app_dir), fail_on, expect_public), as_json)
 
 
 @callerid.command(cls=_Command)

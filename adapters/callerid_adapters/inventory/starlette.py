@@ -1,0 +1,125 @@
+"""What Starlette and FastAPI route: routers, included ones, mounts, hosts, WebSockets, classes of endpoints."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+
+from callerid.asgi import CallerMiddleware
+from callerid.guard import Guard
+from callerid.handler import HandlerCheck
+from callerid.inventory import Place, Served
+from callerid.templates import MANY, Template, hole, template_of
+from callerid_adapters.inventory import Walk, name_of
+
+__all__ = ["served"]
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Overrides = Mapping[Any, Any]
+
+
+def served(app: Any, place: Place, walk: Walk) -> Iterator[Served] | None:
+    """What an application serves; `None` for one of another kind."""
+    if isinstance(app, Starlette):
+        for each in app.user_middleware:
+            if isinstance(each.cls, type) and issubclass(each.cls, CallerMiddleware):
+                place = place.behind(_guard_of(each))
+        return _routed(app.router, place, walk, getattr(app, "dependency_overrides", {}))
+    router = getattr(app, "__self__", app)  # a router with middleware has its own method at the end of it
+    if isinstance(router, Router):
+        around = getattr(router, "middleware_stack", None)
+        if app is router and around is not None and around != router.app:
+            return walk(around, place)
+        return _routed(router, place, walk, {})
+    return None
+
+
+def _guard_of(middleware: Any) -> Guard:
+    guard: Guard = middleware.kwargs["guard"]
+    return guard
+
+
+def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> Iterator[Served]:
+    for route in _flat(router.routes):
+        kind = getattr(route, "original_route", route)
+        if isinstance(kind, Route):
+            yield _of_route(route, place, overrides)
+        elif isinstance(kind, WebSocketRoute):
+            yield _of_websocket(route, place, overrides)
+        elif isinstance(kind, Mount):
+            inner = place.below(route.path, _template(route, route.path))
+            yield from walk(route.app, inner)
+            yield Served(inner.below("/**", (MANY,)), None, None)
+        elif isinstance(kind, Host):
+            yield from walk(route.app, Place(place.path, place.template, place.guards, route.host))
+        else:
+            yield Served(place.below("/**", (MANY,)), None, name_of(kind))
+    yield from _frontends(router, place, overrides)
+
+
+def _flat(routes: Any) -> Iterator[Any]:
+    """The routes, those of included routers among them, which newer versions of FastAPI keep apart."""
+    try:
+        from fastapi.routing import iter_route_contexts  # noqa: PLC0415  (not there for Starlette alone, nor in older ones)
+    except ImportError:
+        return iter(routes)
+    return iter(iter_route_contexts(routes))
+
+
+def _of_route(route: Any, place: Place, overrides: Overrides) -> Served:
+    inner, checks = _at(route, place, overrides)
+    methods = route.methods
+    endpoint = route.endpoint
+    if methods is None and isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+        methods = {
+            each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY") if hasattr(endpoint, each.lower())
+        }
+    return Served(inner, frozenset(methods) if methods else None, name_of(endpoint), checks)
+
+
+def _of_websocket(route: Any, place: Place, overrides: Overrides) -> Served:
+    inner, checks = _at(route, place, overrides)
+    return Served(inner, None, name_of(route.endpoint), checks, is_websocket=True)
+
+
+def _at(route: Any, place: Place, overrides: Overrides) -> tuple[Place, tuple[HandlerCheck, ...]]:
+    """Where a route is, behind the middleware of its own, and the lists among its dependencies."""
+    app = getattr(route, "app", None)
+    inner = place
+    while app is not None:
+        if isinstance(app, CallerMiddleware):
+            inner = inner.behind(app.guard)
+        app = getattr(app, "app", None)
+    checks = tuple(_checks(getattr(route, "dependant", None), overrides))
+    return inner.below(route.path, _template(route, route.path_format)), checks
+
+
+def _checks(dependant: Any, overrides: Overrides) -> Iterator[HandlerCheck]:
+    for inner in getattr(dependant, "dependencies", ()):
+        call = overrides.get(inner.call, inner.call)
+        check = getattr(call, "check", None)
+        if isinstance(check, HandlerCheck):
+            yield check
+        if call is inner.call:
+            yield from _checks(inner, overrides)
+
+
+def _template(route: Any, path: str) -> Template:
+    """What a path matches, by the convertors of its route."""
+    parts = _PLACEHOLDER.split(path)
+    return template_of(hole(part, route.param_convertors[part].regex) if index % 2 else part for index, part in enumerate(parts))
+
+
+def _frontends(router: Any, place: Place, overrides: Overrides) -> Iterator[Served]:
+    """What newer versions of FastAPI serve where no route matches (`app.frontend`)."""
+    for candidate in getattr(router, "_iter_low_priority_routes", partial(iter, ()))():
+        group = getattr(candidate, "original_route", candidate)
+        prefix = getattr(candidate, "frontend_prefix", "")
+        for route in getattr(group, "routes", ()):
+            inner = place.below(f"{prefix}{route.path}".rstrip("/") + "/**", (*template_of([prefix + route.path]), MANY))
+            yield Served(inner, frozenset(route.methods), name_of(route.app), tuple(_checks(candidate.dependant, overrides)))

@@ -1,0 +1,56 @@
+"""What an application serves, and who may call each route of it."""
+
+from collections.abc import Collection
+from typing import Any
+
+from callerid.cli.screen import Report, counted
+from callerid.inventory import Row, unused_rules, who_may_call
+from callerid.members import ALL_USERS
+from callerid_adapters.inventory import inventory
+
+__all__ = ["KINDS", "report"]
+
+KINDS = ("public", "dead", "unused")  # what a report may fail on
+
+
+def report(app: Any, fail_on: Collection[str], meant_to_be_public: Collection[str]) -> Report:
+    """Every route with its effective callers; and those that are open to everyone, those that nobody may call, and the rules that
+    match no route.
+
+    Raises:
+        ConfigurationError: for a handler's list that has no Guard, or that its Guard cannot read.
+    """
+    served = inventory(app)
+    rows, unused = who_may_call(served), unused_rules(served)
+    found = {
+        "public": [name for row in rows if row.is_public and row.path not in meant_to_be_public for name in row.names],
+        "dead": [name for row in rows if row.is_dead for name in row.names],
+        "unused": unused,
+    }
+    public, dead = sum(row.is_public for row in rows), sum(row.is_dead for row in rows)
+    return {
+        "ok": not any(found[kind] for kind in fail_on),
+        "routes": [row.to_dict() for row in rows],
+        "unused": unused,
+        "failed": {kind: found[kind] for kind in fail_on if found[kind]},
+        "title": f"{counted(len(rows), 'route')}, {public} open to everyone, {dead} that nobody may call, "
+        f"{counted(len(unused), 'rule')} without a route",
+        "sections": [
+            {
+                "heading": "Who may call",
+                "columns": ("methods", "path", "callers", "decided by", "handler"),
+                "rows": map(_row, rows),
+            },
+            *([{"heading": "Rules that match no route", "rows": [((rule, "warning"),) for rule in unused]}] if unused else []),
+            *({"heading": f"Failed: {kind}", "rows": [((each, "no"),) for each in found[kind]]} for kind in fail_on if found[kind]),
+        ],
+    }
+
+
+def _row(row: Row) -> tuple[Any, ...]:
+    callers: Any = "\n".join(row.callers or ())
+    if row.callers is None:
+        callers = (ALL_USERS, "warning")
+    elif not row.callers:
+        callers = ("nobody", "no")
+    return row.shown_methods, f"{row.host or ''}{row.path}", callers, "\n".join(row.rules), row.handler
