@@ -22,7 +22,7 @@ NO_GUARD = "no Guard"
 
 
 class Before(NamedTuple):
-    """A Guard that is asked before the handler, and how many parts of the template are taken off before it looks."""
+    """A Guard that is asked before the handler, and how many parts of the template mounts have taken off before it looks."""
 
     guard: Guard
     depth: int
@@ -35,15 +35,20 @@ class Place:
     path: str = ""
     template: Template = ()
     guards: tuple[Before, ...] = ()
+    depth: int = 0
     host: str | None = None
 
-    def below(self, path: str, template: Template) -> "Place":
-        """The place that a router hands on to."""
+    def at(self, path: str, template: Template) -> "Place":
+        """The place of a route."""
         return replace(self, path=f"{self.path.rstrip('/')}{path}", template=self.template + template)
+
+    def below(self, path: str, template: Template) -> "Place":
+        """The place of what is mounted, which sees paths without what they begin with."""
+        return replace(self.at(path, template), depth=len(self.template) + len(template))
 
     def behind(self, guard: Guard) -> "Place":
         """The same place behind a further Guard."""
-        return replace(self, guards=(*self.guards, Before(guard, len(self.template))))
+        return replace(self, guards=(*self.guards, Before(guard, self.depth)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ def _guards(served: Served) -> list[Before]:
     """Those before the handler; a handler's own list brings its Guard, where that has not been asked."""
     guards = {before.guard: before for before in served.place.guards}
     for check in served.checks:
-        guards.setdefault(check.guard, Before(check.guard, len(served.place.template)))
+        guards.setdefault(check.guard, Before(check.guard, served.place.depth))
     return list(guards.values())
 
 

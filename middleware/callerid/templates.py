@@ -37,14 +37,14 @@ class Part(NamedTuple):
 Template = tuple[Part, ...]
 
 _ANY = re.compile(r"[^/]+")
+_ATOMS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[./]", re.DOTALL)  # what a character is matched by
 _ANY_SEGMENT = (_ANY.pattern, "[^/]{1,}")  # as Starlette, Django and Werkzeug write it
 MANY = Part("**", re.compile(".*"))
 
 
 def hole(name: str, pattern: str) -> Hole:
     """A placeholder whose router has this regular expression for it."""
-    outside = re.sub(r"\[\^[^\]]*\]", "", pattern)  # a class of what it does not match may well name the slash
-    if "/" in outside or _compiled(f"(?:{pattern})").search("/") is not None:
+    if any(atom == "/" or _compiled(atom).fullmatch("/") for atom in _ATOMS.findall(pattern)):
         return Hole(name, is_many=True)
     return Hole(name, None if pattern in _ANY_SEGMENT else pattern)
 

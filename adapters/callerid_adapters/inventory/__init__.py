@@ -67,4 +67,4 @@ def _walk(app: Any, place: Place) -> Iterator[Served]:
     if inner is not None and getattr(inner, "__self__", None) is not app:
         yield from _walk(inner, place)
     else:
-        yield Served(place.below("/**", (MANY,)), None, name_of(app))
+        yield Served(place.at("/**", (MANY,)), None, name_of(app))

@@ -41,7 +41,7 @@ def served(app: Any, place: Place, walk: Walk) -> Iterator[Served] | None:
 def _with_files(app: Any, place: Place, walk: Walk) -> Iterator[Served]:
     """What serves static files in development, before every middleware of Django's."""
     path = app.base_url.path
-    yield Served(place.below(f"{path}**", (*template_of([path]), MANY)), None, name_of(app))
+    yield Served(place.at(f"{path}**", (*template_of([path]), MANY)), None, name_of(app))
     yield from walk(app.application, place)
 
 
@@ -54,7 +54,7 @@ def _routed(patterns: Iterable[Any], place: Place, path: str, before: Tokens) ->
         is_endpoint = isinstance(each, URLPattern)
         for shown, tokens in _readings(each.pattern, is_endpoint=is_endpoint):
             if is_endpoint:
-                yield from _of_view(each.callback, place.below(path + shown, template_of(before + tokens)))
+                yield from _of_view(each.callback, place.at(path + shown, template_of(before + tokens)))
             else:
                 yield from _routed(each.url_patterns, place, path + shown, before + tokens)
 

@@ -22,14 +22,14 @@ def tokens_of(expression: str, *, is_endpoint: bool) -> Iterator[str | Hole]:
     if "|" in atoms:
         yield _REST
         return
-    if not expression.startswith(("^", r"\A")):
+    if atoms[:1] not in (["^"], [r"\A"]):
         yield _REST  # Django searches, so it may begin anywhere
     ends = atoms[-1:] in (["$"], [r"\Z"])
     atoms = [atom for atom in atoms if atom not in _EDGES]
     if ends and atoms[-1:] == ["/?"]:
         atoms[-1] = "/"
     yield from map(_token, atoms)
-    if is_endpoint and not ends:
+    if is_endpoint and not ends and expression:
         yield _REST
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -35,7 +36,7 @@ def _dispatched(dispatcher: DispatcherMiddleware, place: Place, walk: Walk) -> I
     for path, app in sorted(dispatcher.mounts.items(), key=lambda mount: -len(mount[0])):  # the longest is looked for first
         inner = place.below(path, template_of([path]))
         yield from walk(app, inner)
-        yield Served(inner.below("/**", (MANY,)), None, None)
+        yield Served(inner.at("/**", (MANY,)), None, None)
     yield from walk(dispatcher.app, place)
 
 
@@ -43,8 +44,7 @@ def _routed(app: Any, place: Place) -> Iterator[Served]:
     rules = [(rule, _template(rule)) for rule in app.url_map.iter_rules() if not rule.build_only]
     for rule, template in sorted(rules, key=lambda each: _precedence(each[1])):
         host = rule.host or rule.subdomain or None
-        at = Place(place.path, place.template, place.guards, host).below(rule.rule, template)
-        yield from _of_rule(app, rule, at)
+        yield from _of_rule(app, rule, replace(place, host=host).at(rule.rule, template))
 
 
 def _precedence(template: Template) -> list[int]:

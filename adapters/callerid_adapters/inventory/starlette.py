@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -54,11 +55,11 @@ def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> I
         elif isinstance(kind, Mount):
             inner = place.below(route.path, _template(route, route.path))
             yield from walk(route.app, inner)
-            yield Served(inner.below("/**", (MANY,)), None, None)
+            yield Served(inner.at("/**", (MANY,)), None, None)
         elif isinstance(kind, Host):
-            yield from walk(route.app, Place(place.path, place.template, place.guards, route.host))
+            yield from walk(route.app, replace(place, host=route.host))
         else:
-            yield Served(place.below("/**", (MANY,)), None, name_of(kind))
+            yield Served(place.at("/**", (MANY,)), None, name_of(kind))
     yield from _frontends(router, place, overrides)
 
 
@@ -96,7 +97,7 @@ def _at(route: Any, place: Place, overrides: Overrides) -> tuple[Place, tuple[Ha
             inner = inner.behind(app.guard)
         app = getattr(app, "app", None)
     checks = tuple(_checks(getattr(route, "dependant", None), overrides))
-    return inner.below(route.path, _template(route, route.path_format)), checks
+    return inner.at(route.path, _template(route, route.path_format)), checks
 
 
 def _checks(dependant: Any, overrides: Overrides) -> Iterator[HandlerCheck]:
@@ -121,5 +122,5 @@ def _frontends(router: Any, place: Place, overrides: Overrides) -> Iterator[Serv
         group = getattr(candidate, "original_route", candidate)
         prefix = getattr(candidate, "frontend_prefix", "")
         for route in getattr(group, "routes", ()):
-            inner = place.below(f"{prefix}{route.path}".rstrip("/") + "/**", (*template_of([prefix + route.path]), MANY))
+            inner = place.at(f"{prefix}{route.path}".rstrip("/") + "/**", (*template_of([prefix + route.path]), MANY))
             yield Served(inner, frozenset(route.methods), name_of(route.app), tuple(_checks(candidate.dependant, overrides)))
