@@ -603,6 +603,7 @@ MISTAKES = named(
         ["headers: X-Token is for 'x'", "no configured"],
     ),
     ("headers as text", "headers = 'Authorization'", ["headers: 'Authorization' is no list"]),
+    ("headers as a long text", f"headers = 'ä{'x' * 200}'", [f"headers: '\\xe4{'x' * 123}... is no list"]),
     ("groups as a list", "groups = ['admins']", ["groups: ", "no mapping"]),
     ("switch as text", "trust_cloud_run_iam = 'false'", ["trust_cloud_run_iam: 'false' is neither True nor False"]),
     ("another switch as text", "consumer_accounts = 'no'", ["consumer_accounts: 'no' is neither"]),

@@ -46,7 +46,7 @@ _PUBLIC = "this service appears to be public: Cloud Run IAM would not have passe
 
 
 def shown(value: object) -> str:
-    """A value from a request, fit for a log: ASCII, on one line, short."""
+    """A value from a request or a configuration, fit for a log: ASCII, on one line, short."""
     text = ascii(value)
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "..."
 
