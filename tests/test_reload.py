@@ -1,5 +1,6 @@
 """A policy file that changes under a running service: taken whole, or not at all and loudly."""
 
+import json
 import logging
 import threading
 import time
@@ -152,6 +153,23 @@ def test_issuers_that_stay_the_same_keep_their_keys(service: Service, issuer: Fa
     assert service.judges(SEARCH) is None
     assert service.guard.verifier.issuers != before
     assert issuer.requests > fetches
+
+
+def test_a_new_issuers_files_are_beside_the_policy_wherever_the_process_runs_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: FakeIssuer
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "keys.json").write_text(json.dumps(issuer.jwks()))
+    text = f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n[[issuers]]\nissuer = '{issuer.issuer}'\njwks_file = 'keys.json'\n"
+    replace(tmp_path / "policy.toml", text)
+    monkeypatch.chdir(tmp_path)
+    guard = Guard.from_file("policy.toml")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    before = guard.verifier.issuers
+    replace(tmp_path / "policy.toml", f"{text}algorithms = ['RS256', 'PS256']\n")
+    look(guard)
+    assert guard.verifier.issuers != before
+    assert reason(guard.check, "GET", "/", issuer.headers(LOGIN, AUDIENCE)) is None
 
 
 def test_google_keeps_its_keys_where_nothing_says_who_the_issuer_is(tmp_path: Path) -> None:
