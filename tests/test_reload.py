@@ -11,10 +11,11 @@ import pytest
 
 from callerid import ConfigurationError, Guard
 from callerid.handler import HandlerCheck
+from callerid.logs import MOST_LINES
 from callerid.reload import LOOK_AGAIN, MAX_POLICY_BYTES, REMINDER, PolicyFile
 from callerid.request import Request
 from callerid.wsgi import wsgi_request
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, Clock, FakeIssuer, complains, reason
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, reason
 
 
 class Service:
@@ -182,6 +183,47 @@ def test_google_keeps_its_keys_where_nothing_says_who_the_issuer_is(tmp_path: Pa
     assert reason(guard.check, "GET", "/", {}) == "missing_credentials"
     assert "search" in str(guard.policy.callers.members.names)
     assert guard.verifier.issuers == before
+
+
+def test_no_count_goes_back(service: Service, issuer: FakeIssuer) -> None:
+    """Monitoring takes one that does for a process that has begun anew, and OpenTelemetry has no word for it."""
+    sent = issuer.headers(LOGIN, AUDIENCE)
+    gone = {"Authorization": f"Bearer {issuer.sign(issuer.claims(LOGIN, AUDIENCE), kid='gone')}"}
+
+    def counted() -> tuple[int, ...]:
+        assert [reason(service.guard.check, "GET", "/", each) for each in (sent, sent, gone)] == [None, None, "unknown_key"]
+        memory, keys = service.guard.memory_status(), service.guard.status()[issuer.issuer]
+        return memory["entries"], memory["hits"], memory["misses"], keys["unknown_kids"], keys["fetches"]
+
+    seen = [counted()]
+    for more in ("# changed", "max_key_age = 3600", "max_key_age = 3600  # changed", "max_key_age = 3601"):
+        service.change(service.text(LOGIN, more))
+        seen.append(counted())
+    assert [each[:4] for each in seen] == [(1, n, 2 * n, n) for n in range(1, 6)]
+    fetches = [each[4] for each in seen]
+    assert fetches == sorted(fetches)
+    assert fetches[-1] > fetches[0]
+
+
+def test_an_issuer_that_comes_again_goes_on_counting(service: Service, issuer: FakeIssuer) -> None:
+    text = service.path.read_text()
+    with FakeIssuer("https://idp.example") as other:
+        service.guard.warm_up()
+        between = text.replace(issuer.issuer, other.issuer).replace(issuer.jwks_uri, other.jwks_uri)
+        service.change(between)
+        assert list(service.guard.status()) == [other.issuer]
+        service.change(text)
+        service.guard.warm_up()
+    assert service.guard.status()[issuer.issuer]["fetches"] == 2
+
+
+def test_the_limits_of_the_log_outlive_a_change(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "callerid")
+    for callers in (LOGIN, SEARCH, LOGIN):
+        service.change(service.text(callers))
+        for _ in range(MOST_LINES // 2 + 1):
+            service.judges(STRANGER)
+    assert len([line for line in caplog.messages if "refused 403" in line]) == MOST_LINES
 
 
 def test_headers_of_the_changed_file_are_looked_at(service: Service, issuer: FakeIssuer) -> None:

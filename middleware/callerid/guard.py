@@ -265,11 +265,11 @@ class Guard:
         """Each issuer's keys, by the issuer's name, and what start has warned of, in plain JSON types. It is for operators, not
         for the public.
         """
-        return {issuer.issuer: GuardStatus(**issuer.key_set.status(), caveats=self._caveats()) for issuer in self.verifier.issuers}
+        return {name: GuardStatus(**keys, caveats=self._caveats()) for name, keys in self.policy.tally.of_keys().items()}
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used, in plain JSON types: `remember` and `remember_bytes` bound it."""
-        return self.verifier.memory_status()
+        return self.policy.tally.of_memory()
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.
@@ -380,6 +380,7 @@ class Guard:
             with settings.naming_source("its file has changed, and so has a group"):
                 for handler_list in list(self._handler_lists.values()):  # one that comes meanwhile is read when it is asked for
                     policy.handler_rule(handler_list)
+            policy.follow(self.policy)
             self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
             self.policy = policy
         finally:

@@ -63,6 +63,10 @@ class RefusalLog:
         self._written: dict[str, tuple[float, int]] = {}  # since when, and how many lines, for each reason
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
 
+    def follow(self, before: "RefusalLog") -> None:
+        """Go on with another's limits: what it has written counts."""
+        self._written, self._lock = before._written, before._lock
+
     def refused(self, refused: Refused, request: "Request") -> None:
         """Log one refusal: a sentence, and what is known as the record's attributes, for filters and counters."""
         if self._private_service and refused.reason in _BLOCKED_BY_CLOUD_RUN_IAM:

@@ -25,6 +25,7 @@ from callerid.problems import Problems
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS, google
 from callerid.request import Request
 from callerid.routes import Route, RouteTable, check_path
+from callerid.tally import Tally
 from callerid.verifier import Verifier
 
 __all__ = ["Decision", "HandlerList", "Policy", "Rule", "Unexamined"]
@@ -149,6 +150,7 @@ class Policy:
             )
         problems.tell()
         self._leeway, self._clock, self._memory = leeway, clock, self.verifier.memory
+        self.tally: Tally = Tally(self._memory, self.verifier.issuers)
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
@@ -164,6 +166,11 @@ class Policy:
             "allow_shared_audience": allow_shared_audience,
         }
         self.caveats: list[str] = list(caveats(self.verifier.issuers, self.callers, self.routes, self.rules, options))
+
+    def follow(self, before: "Policy") -> None:
+        """Go on from what the policy before has counted and logged; to be called before anybody goes by this one."""
+        self.tally.follow(before.tally)
+        self.log.follow(before.log)
 
     def _read_lists(self, reader: MemberReader, callers: Iterable[str], routes: Iterable[Route]) -> None:
         self._reader = reader
