@@ -20,7 +20,7 @@ from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.memory import MemoryStatus, Verified
 from callerid.options import as_flag, as_list, as_number
-from callerid.policy import HANDLERS, Decision, HandlerList, Policy, Rule, Unexamined
+from callerid.policy import HANDLERS, DecidedBy, Decision, HandlerList, Policy, Rule, Unexamined
 from callerid.request import Request
 from callerid.routes import Route
 from callerid.verifier import LEEWAY, Verifier
@@ -324,7 +324,7 @@ class Guard:
     def _judged(self, request: Request, policy: Policy, verified: Verified | None) -> Judgement:
         judgement = Judgement(self, policy, verified, request.state)
         if policy.on_decision is not None:
-            policy.decided(request, judgement.caller, None)
+            policy.decided(request, judgement.caller, None, "guard")
         return judgement
 
     @staticmethod
@@ -345,12 +345,12 @@ class Guard:
         return None
 
     @staticmethod
-    def told(refused: Refused, request: Request, policy: Policy) -> Refused:
+    def told(refused: Refused, request: Request, policy: Policy, by: DecidedBy = "guard") -> Refused:
         """The refusal, of which the operator has been told, without the frames it came through: their variables hold the token,
         and error reporters show variables. Nor what was caught on the way: a parser's exception holds what it parsed.
         """
         policy.log.refused(refused, request)
-        policy.decided(request, None, refused.reason)
+        policy.decided(request, None, refused.reason, by)
         refused.__context__ = None
         return refused.with_traceback(None)
 

@@ -73,4 +73,4 @@ class HandlerCheck:
 
     def _excuse(self, refused: Refused, request: Request, judgement: Judgement) -> None:
         if not (self._optional and refused.reason == "missing_credentials"):
-            raise self.guard.told(refused, request, judgement.policy) from None
+            raise self.guard.told(refused, request, judgement.policy, "handler") from None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from callerid.address import normal_address
 from callerid.bearer import DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, default_headers, header_text
@@ -28,7 +28,7 @@ from callerid.routes import Route, RouteTable, check_path
 from callerid.tally import Tally
 from callerid.verifier import Verifier
 
-__all__ = ["Decision", "HandlerList", "Policy", "Rule", "Unexamined"]
+__all__ = ["DecidedBy", "Decision", "HandlerList", "Policy", "Rule", "Unexamined"]
 
 HANDLERS = "a handler's callers"
 
@@ -60,15 +60,20 @@ class HandlerList:
         self.words: tuple[str, ...] = words
 
 
+DecidedBy = Literal["guard", "handler"]
+
+
 class Decision(NamedTuple):
-    """What a Guard has decided about a request: whether it may pass, why not, who calls (`None` on a public route, and where it
-    is refused), and how many seconds that took, a wait for keys included.
+    """What has been decided about a request: whether it may pass, why not, who calls (`None` on a public route, and where it is
+    refused), how many seconds that took, a wait for keys included, and by whom: by "guard" once for each request, and by "handler"
+    where the list of one refuses what the Guard has let pass.
     """
 
     allowed: bool
     reason: str | None
     caller: Caller | None
     seconds: float
+    by: DecidedBy
 
 
 class Unexamined:
@@ -259,12 +264,12 @@ class Policy:
         if self.on_decision is not None:
             request.began = time.perf_counter()
 
-    def decided(self, request: Request, caller: Caller | None, reason: str | None) -> None:
+    def decided(self, request: Request, caller: Caller | None, reason: str | None, by: DecidedBy) -> None:
         """Tell whoever wants to know of each decision. What they make of it is no business of the request's."""
         if self.on_decision is None:
             return
         try:
-            self.on_decision(Decision(reason is None, reason, caller, time.perf_counter() - request.began))
+            self.on_decision(Decision(reason is None, reason, caller, time.perf_counter() - request.began, by))
         except Exception as error:  # noqa: BLE001  (the application's own)
             self.log.seldom("on_decision", f"on_decision raised {type(error).__name__}; that decision is not counted")
 
