@@ -92,6 +92,13 @@ def test_a_handlers_list_has_the_groups_of_the_changed_file(service: Service, is
     assert len(service.guard._handler_lists) == 1, again
 
 
+def test_a_handlers_list_that_nobody_can_pass_any_more_is_told(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    HandlerCheck(service.guard, [LOGIN])
+    assert "so nobody may call that handler" not in caplog.text
+    service.change(service.text(SEARCH))
+    assert [line for line in caplog.messages if line.endswith("so nobody may call that handler; such a list never widens")]
+
+
 def test_a_file_without_a_handlers_group_is_not_taken(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.change(service.text(LOGIN, f"[groups]\nreaders = ['{SEARCH}']"))
     assert service.judges(LOGIN) is None

@@ -358,6 +358,7 @@ class Guard:
         problem = None if self._file is None else self._file.problem
         return [
             *self.policy.caveats,
+            *self.policy.handler_caveats(list(self._handler_lists.values())),
             *([] if problem is None else [f"the policy is older than its file, which is wrong: {problem}"]),
         ]
 
@@ -368,18 +369,27 @@ class Guard:
             ConfigurationError: for an empty list, or a word that is no member.
         """
         words = tuple(as_list(HANDLERS, callers))
+        if not words:
+            raise ConfigurationError(
+                f"{HANDLERS}: empty, so nobody could call; name some, or leave the list out for every caller that the Guard admits"
+            )
         self.policy.rule(HANDLERS, words)  # first: what is no text may have no hash
+        is_new = words not in self._handler_lists
         handler_list = self._handler_lists.setdefault(words, HandlerList(words))
-        self.policy.handler_rule(handler_list)
+        for caveat in self.policy.handler_caveats([handler_list] if is_new else []):
+            self.policy.log.caveat(caveat)
         return handler_list
 
     def _take(self, content: bytes) -> None:
         """Go by what the policy file holds now, all of it or, where something in it is wrong, nothing."""
         try:
             policy = self._read_again(content).policy
+            handler_lists = list(self._handler_lists.values())  # one that comes meanwhile is read when it is asked for
             with settings.naming_source("its file has changed, and so has a group"):
-                for handler_list in list(self._handler_lists.values()):  # one that comes meanwhile is read when it is asked for
+                for handler_list in handler_lists:
                     policy.handler_rule(handler_list)
+            for caveat in policy.handler_caveats(handler_lists):
+                policy.log.caveat(caveat)
             policy.follow(self.policy)
             self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
             self.policy = policy

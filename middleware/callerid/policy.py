@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from callerid.address import normal_address
 from callerid.bearer import DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, default_headers, header_text
 from callerid.caller import Caller
-from callerid.caveats import caveats
+from callerid.caveats import Named, caveats, named
 from callerid.cross_site import HEADERS as CROSS_SITE_HEADERS
 from callerid.cross_site import CrossSite
 from callerid.errors import ConfigurationError, Refused, refusal
@@ -170,6 +170,7 @@ class Policy:
             "consumer_accounts": consumer_accounts,
             "allow_shared_audience": allow_shared_audience,
         }
+        self._admitted = named(rule.members for rule in (self.callers, *self.rules))
         self.caveats: list[str] = list(caveats(self.verifier.issuers, self.callers, self.routes, self.rules, options))
 
     def follow(self, before: "Policy") -> None:
@@ -207,6 +208,18 @@ class Policy:
         if rule is None:
             rule = self._handler_rules[handler_list] = self.rule(HANDLERS, handler_list.words)
         return rule
+
+    def handler_caveats(self, handler_lists: Iterable[HandlerList]) -> list[str]:
+        """One sentence for each handler's list that nobody can pass, where that is certain."""
+        return [
+            f"{HANDLERS}: no rule of the Guard admits any of {shown(list(handler_list.words))}, so nobody may call that handler; "
+            "such a list never widens"
+            for handler_list in handler_lists
+            if self._admits_none_of(named([self.handler_rule(handler_list).members]))
+        ]
+
+    def _admits_none_of(self, listed: Named | None) -> bool:
+        return listed is not None and self._admitted is not None and listed.share_nobody(self._admitted)
 
     def rule_for(self, request: Request) -> Rule:
         """What decides about a request. Raises `Refused` where its path could be read in two ways."""
