@@ -7,6 +7,7 @@ import certifi
 import pytest
 
 from callerid import Guard, Issuer, Route, firebase, github_actions, gitlab_ci, google, google_chat, iap, service_account
+from callerid.handler import HandlerCheck
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, FakeIssuer, named
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
@@ -259,6 +260,41 @@ def test_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, A
 )
 def test_no_warning_at_start(caplog: pytest.LogCaptureFixture, options: dict[str, Any]) -> None:
     assert warnings(caplog, **options) == []
+
+
+PROJECT = "serviceAccount:*@shop.iam.gserviceaccount.com"
+
+
+@pytest.mark.parametrize(
+    ("admitted", "routes", "listed", "dead"),
+    named(
+        ("another account", [LOGIN], [], [SEARCH], True),
+        ("a person", [LOGIN, PROJECT], [], [ANA], True),
+        ("another project", [LOGIN], [], ["serviceAccount:*@other.iam.gserviceaccount.com"], True),
+        ("somebody whom no route admits either", [LOGIN], [editors("/a")], [ANA], True),
+        ("the same among others", [LOGIN, ANA], [], [SEARCH, LOGIN], False),
+        ("somebody whom a route admits", [LOGIN], [editors("/a")], [SEARCH], False),
+        ("one of a project", [PROJECT], [], [SEARCH], False),
+        ("a project of one", [SEARCH], [], [PROJECT], False),
+        ("anybody, on a public route", [LOGIN], [everybody("/a")], [SEARCH], False),
+        ("everybody with a token", [LOGIN], [], ["allAuthenticatedUsers"], False),
+        ("anybody of everybody with a token", ["allAuthenticatedUsers"], [], [ANA], False),
+        ("who may have the address", [ANA], [], [f"principal:{GOOGLE}/1234"], False),
+        ("whose subject may be meant", [f"principal:{GOOGLE}/*"], [], [ANA], False),
+        ("who may be of the domain", [ANA], [], ["domain:other.example"], False),
+        ("whose domain may be meant", ["domain:other.example"], [], [ANA], False),
+    ),
+)
+def test_a_handlers_list_that_nobody_can_pass_is_told_once_where_that_is_certain(
+    caplog: pytest.LogCaptureFixture, admitted: list[str], routes: list[Route], listed: list[str], dead: bool
+) -> None:
+    guard = Guard(issuers=[google()], audience=AUDIENCE, callers=admitted, routes=routes)
+    caplog.clear()
+    for _ in range(2):
+        HandlerCheck(guard, listed)
+    told = ["no rule of the Guard admits any of" in warning for warning in caplog.messages]
+    assert told == [True] * dead
+    assert any("no rule of the Guard" in caveat for caveat in guard.status()[GOOGLE]["caveats"]) is dead
 
 
 def test_tokens_for_everybody_with_a_google_token_are_told_though_google_has_no_authority(

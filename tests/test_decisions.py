@@ -70,8 +70,24 @@ def test_a_handlers_list_tells_what_it_refuses(issuer: FakeIssuer, counter: Coun
     guard = guard_for(issuer, counter)
     asked = request(issuer, LOGIN)
     assert reason(HandlerCheck(guard, [ANA]), asked) == "caller_not_allowed"
-    assert [decision.allowed for decision in counter.told] == [True, False]
+    assert [(decision.allowed, decision.by) for decision in counter.told] == [(True, "guard"), (False, "handler")]
     assert counter.last() == (False, "caller_not_allowed", None)
+
+
+def test_the_guards_decisions_are_as_many_as_the_requests(issuer: FakeIssuer, counter: Counter) -> None:
+    guard = guard_for(issuer, counter)
+    check, public = HandlerCheck(guard, [ANA]), HandlerCheck(guard, [LOGIN], optional=True)
+    asked = [request(issuer, LOGIN), request(issuer, STRANGER), request(issuer, None), request(issuer, ANA)]
+    assert [reason(check, each) for each in asked] == [
+        "caller_not_allowed",
+        "caller_not_allowed",
+        "missing_credentials",
+        "caller_not_allowed",
+    ]
+    asked += [request(issuer, member, "/public/x") for member in (None, LOGIN, ANA)]
+    assert [reason(public, each) for each in asked[4:]] == [None, None, "caller_not_allowed"]
+    assert [decision.by for decision in counter.told].count("guard") == len(asked)
+    assert [decision.reason for decision in counter.told if decision.by == "handler"] == ["caller_not_allowed"] * 2
 
 
 def test_what_it_raises_is_logged_and_stops_nobody(issuer: FakeIssuer, caplog: pytest.LogCaptureFixture) -> None:

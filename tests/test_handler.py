@@ -201,7 +201,7 @@ def test_a_caller_whom_a_list_refused_is_not_remembered(call: Call, guard: Guard
 @pytest.mark.parametrize(
     ("callers", "words"),
     named(
-        ("empty", [], ["empty"]),
+        ("empty", [], ["empty, so nobody could call", "leave the list out for every caller that the Guard admits"]),
         ("a text", LOGIN, ["list"]),
         ("a typo", ["serviceacount:a@b.iam.gserviceaccount.com"], ["did you mean"]),
         ("everybody", ["allUsers"], ["allUsers", "public"]),

@@ -78,6 +78,10 @@ def test_line(place: tuple[str | int, ...], problem: str, line: int | None) -> N
     assert Lines(POLICY).of(place, problem) == line
 
 
+def test_the_number_of_an_item_is_none_of_its_words() -> None:
+    assert Lines("routes = [\n{path = '/r10'},\n]").of(("routes", 10), "routes: nothing like it") == 1
+
+
 NAMES = st.text("ab-_", min_size=1, max_size=3).filter(lambda name: name.strip("-_"))
 LEAVES = st.one_of(
     *(st.integers(0, 9).map(str), st.just("true"), st.just('"a # [ { \\" "'), st.just("'''\n[a]\n'''"), st.just('"""\\"""\n]"""""'))
@@ -137,6 +141,26 @@ def test_all_members_that_mean_nobody_are_told_at_once(tmp_path: Path) -> None:
         "line 5: callers: 'b:c' is no member",
         "line 6: callers: group 'x' is not defined in groups",
         "line 9: routes: /a: 'd' is no member",
+    ]
+
+
+def test_all_routes_that_can_never_match_are_told_each_by_its_own_line(tmp_path: Path) -> None:
+    routes = "".join(f"[[routes]]\npath = '{path}'\ncallers = ['{LOGIN}']\n" for path in ("/a/**", "/b", "/a/b", "/a/c"))
+    assert [
+        problem.partition(",")[0] for problem in told(tmp_path, f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n{routes}")
+    ] == [
+        "2 problems",
+        "line 9: routes: /a/b can never match",
+        "line 12: routes: /a/c can never match",
+    ]
+
+
+def test_a_comment_is_no_item_and_a_part_of_one_is_another(tmp_path: Path) -> None:
+    callers = f"[  # without 'a:b', for 'a:' is no kind\n# 'a:b'\n'{LOGIN}',  # not \"a:b\"\n'aa:bb',\n'a:b',\n]"
+    assert [problem.partition(";")[0] for problem in told(tmp_path, f"audience = '{AUDIENCE}'\ncallers = {callers}\n")] == [
+        "2 problems",
+        "line 5: callers: 'aa:bb' is no member",
+        "line 6: callers: 'a:b' is no member",
     ]
 
 

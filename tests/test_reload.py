@@ -1,5 +1,6 @@
 """A policy file that changes under a running service: taken whole, or not at all and loudly."""
 
+import json
 import logging
 import threading
 import time
@@ -10,10 +11,11 @@ import pytest
 
 from callerid import ConfigurationError, Guard
 from callerid.handler import HandlerCheck
+from callerid.logs import MOST_LINES
 from callerid.reload import LOOK_AGAIN, MAX_POLICY_BYTES, REMINDER, PolicyFile
 from callerid.request import Request
 from callerid.wsgi import wsgi_request
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, Clock, FakeIssuer, complains, reason
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, reason
 
 
 class Service:
@@ -90,6 +92,13 @@ def test_a_handlers_list_has_the_groups_of_the_changed_file(service: Service, is
     assert len(service.guard._handler_lists) == 1, again
 
 
+def test_a_handlers_list_that_nobody_can_pass_any_more_is_told(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    HandlerCheck(service.guard, [LOGIN])
+    assert "so nobody may call that handler" not in caplog.text
+    service.change(service.text(SEARCH))
+    assert [line for line in caplog.messages if line.endswith("so nobody may call that handler; such a list never widens")]
+
+
 def test_a_file_without_a_handlers_group_is_not_taken(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.change(service.text(LOGIN, f"[groups]\nreaders = ['{SEARCH}']"))
     assert service.judges(LOGIN) is None
@@ -154,6 +163,23 @@ def test_issuers_that_stay_the_same_keep_their_keys(service: Service, issuer: Fa
     assert issuer.requests > fetches
 
 
+def test_a_new_issuers_files_are_beside_the_policy_wherever_the_process_runs_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: FakeIssuer
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "keys.json").write_text(json.dumps(issuer.jwks()))
+    text = f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n[[issuers]]\nissuer = '{issuer.issuer}'\njwks_file = 'keys.json'\n"
+    replace(tmp_path / "policy.toml", text)
+    monkeypatch.chdir(tmp_path)
+    guard = Guard.from_file("policy.toml")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    before = guard.verifier.issuers
+    replace(tmp_path / "policy.toml", f"{text}algorithms = ['RS256', 'PS256']\n")
+    look(guard)
+    assert guard.verifier.issuers != before
+    assert reason(guard.check, "GET", "/", issuer.headers(LOGIN, AUDIENCE)) is None
+
+
 def test_google_keeps_its_keys_where_nothing_says_who_the_issuer_is(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     replace(path, f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']")
@@ -164,6 +190,47 @@ def test_google_keeps_its_keys_where_nothing_says_who_the_issuer_is(tmp_path: Pa
     assert reason(guard.check, "GET", "/", {}) == "missing_credentials"
     assert "search" in str(guard.policy.callers.members.names)
     assert guard.verifier.issuers == before
+
+
+def test_no_count_goes_back(service: Service, issuer: FakeIssuer) -> None:
+    """Monitoring takes one that does for a process that has begun anew, and OpenTelemetry has no word for it."""
+    sent = issuer.headers(LOGIN, AUDIENCE)
+    gone = {"Authorization": f"Bearer {issuer.sign(issuer.claims(LOGIN, AUDIENCE), kid='gone')}"}
+
+    def counted() -> tuple[int, ...]:
+        assert [reason(service.guard.check, "GET", "/", each) for each in (sent, sent, gone)] == [None, None, "unknown_key"]
+        memory, keys = service.guard.memory_status(), service.guard.status()[issuer.issuer]
+        return memory["entries"], memory["hits"], memory["misses"], keys["unknown_kids"], keys["fetches"]
+
+    seen = [counted()]
+    for more in ("# changed", "max_key_age = 3600", "max_key_age = 3600  # changed", "max_key_age = 3601"):
+        service.change(service.text(LOGIN, more))
+        seen.append(counted())
+    assert [each[:4] for each in seen] == [(1, n, 2 * n, n) for n in range(1, 6)]
+    fetches = [each[4] for each in seen]
+    assert fetches == sorted(fetches)
+    assert fetches[-1] > fetches[0]
+
+
+def test_an_issuer_that_comes_again_goes_on_counting(service: Service, issuer: FakeIssuer) -> None:
+    text = service.path.read_text()
+    with FakeIssuer("https://idp.example") as other:
+        service.guard.warm_up()
+        between = text.replace(issuer.issuer, other.issuer).replace(issuer.jwks_uri, other.jwks_uri)
+        service.change(between)
+        assert list(service.guard.status()) == [other.issuer]
+        service.change(text)
+        service.guard.warm_up()
+    assert service.guard.status()[issuer.issuer]["fetches"] == 2
+
+
+def test_the_limits_of_the_log_outlive_a_change(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "callerid")
+    for callers in (LOGIN, SEARCH, LOGIN):
+        service.change(service.text(callers))
+        for _ in range(MOST_LINES // 2 + 1):
+            service.judges(STRANGER)
+    assert len([line for line in caplog.messages if "refused 403" in line]) == MOST_LINES
 
 
 def test_headers_of_the_changed_file_are_looked_at(service: Service, issuer: FakeIssuer) -> None:

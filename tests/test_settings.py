@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from callerid import Caller, ConfigurationError, Guard, Header, Issuer, Route, google, google_chat, iap
@@ -520,6 +521,34 @@ def test_issuer_of_a_file_may_have_its_keys_in_one(issuer: FakeIssuer, tmp_path:
     assert call(Guard.from_file(policy(tmp_path, text)), issuer.token(LOGIN, AUDIENCE))
 
 
+@pytest.mark.parametrize("build", [Guard.from_file, guard_from_policy])
+@pytest.mark.parametrize("field", ["jwks_file", "pem_file", "ca_file", "bearer_token_file"])
+def test_a_path_in_a_file_begins_at_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: FakeIssuer, build: Callable[[str], Guard], field: str
+) -> None:
+    (tmp_path / "etc").mkdir()
+    held = {
+        "jwks_file": json.dumps(issuer.jwks()),
+        "pem_file": json.dumps(issuer.pem_map()),
+        "ca_file": Path(certifi.where()).read_text(),
+        "bearer_token_file": ENDPOINT_TOKEN,
+    }
+    (tmp_path / "etc" / "beside").write_text(held[field])
+    keys = "" if field in ("jwks_file", "pem_file") else f"jwks_uri = '{KEYS}'\n"
+    policy(tmp_path / "etc", f"audience = 'a'\ncallers = ['{ANA}']\n[[issuers]]\nissuer = '{GOOGLE}'\n{keys}{field} = 'beside'")
+    monkeypatch.chdir(tmp_path)
+    (made,) = build("etc/policy.toml").verifier.issuers
+    assert getattr(made, field) == str(tmp_path / "etc" / "beside")
+
+
+def test_a_path_in_a_variable_begins_where_the_process_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: FakeIssuer
+) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps(issuer.jwks()))
+    monkeypatch.chdir(tmp_path)
+    assert call(guard_from({"CALLERID_JWKS_FILE": "keys.json"}), issuer.token(LOGIN, AUDIENCE))
+
+
 def test_mapping_may_be_in_capitals_and_hold_objects(issuer: FakeIssuer) -> None:
     mapping = {
         "AUDIENCE": AUDIENCE,
@@ -573,6 +602,7 @@ MISTAKES = named(
         ["discovery_uri and pem_file say where its keys are"],
     ),
     ("key file that is missing", f"[[issuers]]\nissuer = '{IDP}'\njwks_file = '/no/such'", ["key file '/no/such'"]),
+    ("key file of no name", f"[[issuers]]\nissuer = '{IDP}'\npem_file = ''", ["pem_file: '' is no path"]),
     ("key file as a number", f"[[issuers]]\nissuer = '{IDP}'\npem_file = 0", ["pem_file: 0 is no path"]),
     (
         "token file as a number",
@@ -603,6 +633,7 @@ MISTAKES = named(
         ["headers: X-Token is for 'x'", "no configured"],
     ),
     ("headers as text", "headers = 'Authorization'", ["headers: 'Authorization' is no list"]),
+    ("headers as a long text", f"headers = 'ä{'x' * 200}'", [f"headers: '\\xe4{'x' * 123}... is no list"]),
     ("groups as a list", "groups = ['admins']", ["groups: ", "no mapping"]),
     ("switch as text", "trust_cloud_run_iam = 'false'", ["trust_cloud_run_iam: 'false' is neither True nor False"]),
     ("another switch as text", "consumer_accounts = 'no'", ["consumer_accounts: 'no' is neither"]),

@@ -1,7 +1,7 @@
 """What a configuration relies on or leaves open, said once at start. Nothing here is an error."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from callerid.address import normal_address
 from callerid.bearer import IAP
@@ -13,7 +13,7 @@ from callerid.routes import RouteTable
 if TYPE_CHECKING:
     from callerid.policy import Rule
 
-__all__ = ["caveats"]
+__all__ = ["Named", "caveats", "named"]
 
 # What the subjects of all of GitHub's and gitlab.com's jobs begin with, unless somebody has customized them.
 _EVERYBODY = frozenset({"", "repo:", "project_path:"})
@@ -53,6 +53,28 @@ def caveats(
                 "put there"
             )
     yield from _wider_methods(callers, routes, rules)
+
+
+class Named(NamedTuple):
+    """Whom allowlists admit, where their words tell that: accounts, projects, people; and those with the accounts' projects."""
+
+    words: frozenset[str]
+    wider: frozenset[str]
+
+    def share_nobody(self, others: "Named") -> bool:
+        """Whether no caller is one of both."""
+        return self.words.isdisjoint(others.wider) and others.words.isdisjoint(self.wider)
+
+
+def named(lists: Iterable[Members]) -> Named | None:
+    """Whom these admit; `None` where one does not tell: a subject may have any address, and so may somebody of a domain."""
+    every = list(lists)
+    words = frozenset[str]().union(*(members.names for members in every))
+    accounts = {word for word in words if word.startswith("serviceAccount:")}
+    by_subject = any(members.principals or members.principal_prefixes for members in every)
+    if by_subject or not all(word.startswith("user:") for word in words - accounts):
+        return None
+    return Named(words, words | {f"serviceAccount:*@{account.partition('@')[2]}" for account in accounts})
 
 
 def _is_open(issuer: Issuer) -> bool:

@@ -20,7 +20,7 @@ from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.memory import MemoryStatus, Verified
 from callerid.options import as_flag, as_list, as_number
-from callerid.policy import HANDLERS, Decision, HandlerList, Policy, Rule, Unexamined
+from callerid.policy import HANDLERS, DecidedBy, Decision, HandlerList, Policy, Rule, Unexamined
 from callerid.request import Request
 from callerid.routes import Route
 from callerid.verifier import LEEWAY, Verifier
@@ -265,11 +265,11 @@ class Guard:
         """Each issuer's keys, by the issuer's name, and what start has warned of, in plain JSON types. It is for operators, not
         for the public.
         """
-        return {issuer.issuer: GuardStatus(**issuer.key_set.status(), caveats=self._caveats()) for issuer in self.verifier.issuers}
+        return {name: GuardStatus(**keys, caveats=self._caveats()) for name, keys in self.policy.tally.of_keys().items()}
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used, in plain JSON types: `remember` and `remember_bytes` bound it."""
-        return self.verifier.memory_status()
+        return self.policy.tally.of_memory()
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.
@@ -324,7 +324,7 @@ class Guard:
     def _judged(self, request: Request, policy: Policy, verified: Verified | None) -> Judgement:
         judgement = Judgement(self, policy, verified, request.state)
         if policy.on_decision is not None:
-            policy.decided(request, judgement.caller, None)
+            policy.decided(request, judgement.caller, None, "guard")
         return judgement
 
     @staticmethod
@@ -345,12 +345,12 @@ class Guard:
         return None
 
     @staticmethod
-    def told(refused: Refused, request: Request, policy: Policy) -> Refused:
+    def told(refused: Refused, request: Request, policy: Policy, by: DecidedBy = "guard") -> Refused:
         """The refusal, of which the operator has been told, without the frames it came through: their variables hold the token,
         and error reporters show variables. Nor what was caught on the way: a parser's exception holds what it parsed.
         """
         policy.log.refused(refused, request)
-        policy.decided(request, None, refused.reason)
+        policy.decided(request, None, refused.reason, by)
         refused.__context__ = None
         return refused.with_traceback(None)
 
@@ -358,6 +358,7 @@ class Guard:
         problem = None if self._file is None else self._file.problem
         return [
             *self.policy.caveats,
+            *self.policy.handler_caveats(list(self._handler_lists.values())),
             *([] if problem is None else [f"the policy is older than its file, which is wrong: {problem}"]),
         ]
 
@@ -368,18 +369,28 @@ class Guard:
             ConfigurationError: for an empty list, or a word that is no member.
         """
         words = tuple(as_list(HANDLERS, callers))
+        if not words:
+            raise ConfigurationError(
+                f"{HANDLERS}: empty, so nobody could call; name some, or leave the list out for every caller that the Guard admits"
+            )
         self.policy.rule(HANDLERS, words)  # first: what is no text may have no hash
+        is_new = words not in self._handler_lists
         handler_list = self._handler_lists.setdefault(words, HandlerList(words))
-        self.policy.handler_rule(handler_list)
+        for caveat in self.policy.handler_caveats([handler_list] if is_new else []):
+            self.policy.log.caveat(caveat)
         return handler_list
 
     def _take(self, content: bytes) -> None:
         """Go by what the policy file holds now, all of it or, where something in it is wrong, nothing."""
         try:
             policy = self._read_again(content).policy
+            handler_lists = list(self._handler_lists.values())  # one that comes meanwhile is read when it is asked for
             with settings.naming_source("its file has changed, and so has a group"):
-                for handler_list in list(self._handler_lists.values()):  # one that comes meanwhile is read when it is asked for
+                for handler_list in handler_lists:
                     policy.handler_rule(handler_list)
+            for caveat in policy.handler_caveats(handler_lists):
+                policy.log.caveat(caveat)
+            policy.follow(self.policy)
             self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
             self.policy = policy
         finally:

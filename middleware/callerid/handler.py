@@ -78,7 +78,7 @@ class HandlerCheck:
 
     def _excuse(self, refused: Refused, request: Request, judgement: Judgement) -> None:
         if not (self.optional and refused.reason == "missing_credentials"):
-            raise self.guard.told(refused, request, judgement.policy) from None
+            raise self.guard.told(refused, request, judgement.policy, "handler") from None
 
 
 def with_list(guarded: Callable[..., Any], own: Any, view: Callable[..., Any]) -> None:

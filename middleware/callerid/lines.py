@@ -18,7 +18,7 @@ class Lines:
     """A valid document, and where in it things are."""
 
     def __init__(self, toml: str) -> None:
-        self._places = _places(toml)
+        self._places = _places(_TOKEN.sub(_unless_comment, toml))
 
     def of(self, place: Place, problem: str) -> int | None:
         """The line, from 1, that a problem is about. `place` says where that is, at least about (a key, an index, at last an item
@@ -35,11 +35,15 @@ class Lines:
         if not found:
             return None
         line, statement = places[found]
-        item = [str(step) for step in place[-1:] if step != "callers" and place[-1:] != found[-1:]]
+        item = [step for step in place[-1:] if isinstance(step, str) and step != "callers" and place[-1:] != found[-1:]]
         quoted = [*item, *re.findall(r"'([^']+)'", problem)]
         forms = [form for text in quoted for form in (f"'{text}'", f'"{text}"', text) if len(form) > 1]
-        inside = enumerate(statement.split("\n"), line)
-        return next((number for number, text in inside if any(each in text for each in forms)), line)
+        inside = list(enumerate(statement.split("\n"), line))
+        return next((number for form in forms for number, text in inside if form in text), line)
+
+
+def _unless_comment(token: re.Match[str]) -> str:
+    return "" if token[0].startswith("#") else token[0]
 
 
 def _places(toml: str) -> dict[Place, tuple[int, str]]:

@@ -46,7 +46,7 @@ _PUBLIC = "this service appears to be public: Cloud Run IAM would not have passe
 
 
 def shown(value: object) -> str:
-    """A value from a request, fit for a log: ASCII, on one line, short."""
+    """A value from a request or a configuration, fit for a log: ASCII, on one line, short."""
     text = ascii(value)
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "..."
 
@@ -62,6 +62,10 @@ class RefusalLog:
         self._clock = clock
         self._written: dict[str, tuple[float, int]] = {}  # since when, and how many lines, for each reason
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
+
+    def follow(self, before: "RefusalLog") -> None:
+        """Go on with another's limits: what it has written counts."""
+        self._written, self._lock = before._written, before._lock
 
     def refused(self, refused: Refused, request: "Request") -> None:
         """Log one refusal: a sentence, and what is known as the record's attributes, for filters and counters."""

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callerid.errors import ConfigurationError
+from callerid.logs import shown
 
 __all__ = ["PathLike", "as_flag", "as_list", "as_number", "as_path", "as_texts", "closest"]
 
 MOST_KNOWN = 200  # words among which a likely one is looked for
-MOST_CHARACTERS = 128  # of a value in an error
+MOST_CHARACTERS = 128  # of a word that may be a typo
 
 PathLike = str | os.PathLike[str]
 
@@ -42,9 +43,7 @@ def as_list(field: str, value: Any) -> list[Any]:
     """Several values; a text is one, not a list of its letters."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         brackets = "[[…]], if this is a table of a TOML file" if isinstance(value, Mapping) else "brackets"
-        text = repr(value)
-        short = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
-        raise ConfigurationError(f"{field}: {short} is no list; write it in {brackets}")
+        raise ConfigurationError(f"{field}: {shown(value)} is no list; write it in {brackets}")
     return list(value)
 
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from callerid.address import normal_address
 from callerid.bearer import DEFAULT_HEADERS, IAP_HEADER, Bearer, Header, default_headers, header_text
 from callerid.caller import Caller
-from callerid.caveats import caveats
+from callerid.caveats import Named, caveats, named
 from callerid.cross_site import HEADERS as CROSS_SITE_HEADERS
 from callerid.cross_site import CrossSite
 from callerid.errors import ConfigurationError, Refused, refusal
@@ -25,9 +25,10 @@ from callerid.problems import Problems
 from callerid.profiles import GOOGLE, GOOGLE_ALIAS, google
 from callerid.request import Request
 from callerid.routes import Route, RouteTable, check_path
+from callerid.tally import Tally
 from callerid.verifier import Verifier
 
-__all__ = ["Decision", "HandlerList", "Policy", "Rule", "Unexamined"]
+__all__ = ["DecidedBy", "Decision", "HandlerList", "Policy", "Rule", "Unexamined"]
 
 HANDLERS = "a handler's callers"
 
@@ -59,15 +60,20 @@ class HandlerList:
         self.words: tuple[str, ...] = words
 
 
+DecidedBy = Literal["guard", "handler"]
+
+
 class Decision(NamedTuple):
-    """What a Guard has decided about a request: whether it may pass, why not, who calls (`None` on a public route, and where it
-    is refused), and how many seconds that took, a wait for keys included.
+    """What has been decided about a request: whether it may pass, why not, who calls (`None` on a public route, and where it is
+    refused), how many seconds that took, a wait for keys included, and by whom: by "guard" once for each request, and by "handler"
+    where the list of one refuses what the Guard has let pass.
     """
 
     allowed: bool
     reason: str | None
     caller: Caller | None
     seconds: float
+    by: DecidedBy
 
 
 class Unexamined:
@@ -149,6 +155,7 @@ class Policy:
             )
         problems.tell()
         self._leeway, self._clock, self._memory = leeway, clock, self.verifier.memory
+        self.tally: Tally = Tally(self._memory, self.verifier.issuers)
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
@@ -163,7 +170,13 @@ class Policy:
             "consumer_accounts": consumer_accounts,
             "allow_shared_audience": allow_shared_audience,
         }
+        self._admitted = named(rule.members for rule in (self.callers, *self.rules))
         self.caveats: list[str] = list(caveats(self.verifier.issuers, self.callers, self.routes, self.rules, options))
+
+    def follow(self, before: "Policy") -> None:
+        """Go on from what the policy before has counted and logged; to be called before anybody goes by this one."""
+        self.tally.follow(before.tally)
+        self.log.follow(before.log)
 
     def _read_lists(self, reader: MemberReader, callers: Iterable[str], routes: Iterable[Route]) -> None:
         self._reader = reader
@@ -195,6 +208,18 @@ class Policy:
         if rule is None:
             rule = self._handler_rules[handler_list] = self.rule(HANDLERS, handler_list.words)
         return rule
+
+    def handler_caveats(self, handler_lists: Iterable[HandlerList]) -> list[str]:
+        """One sentence for each handler's list that nobody can pass, where that is certain."""
+        return [
+            f"{HANDLERS}: no rule of the Guard admits any of {shown(list(handler_list.words))}, so nobody may call that handler; "
+            "such a list never widens"
+            for handler_list in handler_lists
+            if self._admits_none_of(named([self.handler_rule(handler_list).members]))
+        ]
+
+    def _admits_none_of(self, listed: Named | None) -> bool:
+        return listed is not None and self._admitted is not None and listed.share_nobody(self._admitted)
 
     def rule_for(self, request: Request) -> Rule:
         """What decides about a request. Raises `Refused` where its path could be read in two ways."""
@@ -252,12 +277,12 @@ class Policy:
         if self.on_decision is not None:
             request.began = time.perf_counter()
 
-    def decided(self, request: Request, caller: Caller | None, reason: str | None) -> None:
+    def decided(self, request: Request, caller: Caller | None, reason: str | None, by: DecidedBy) -> None:
         """Tell whoever wants to know of each decision. What they make of it is no business of the request's."""
         if self.on_decision is None:
             return
         try:
-            self.on_decision(Decision(reason is None, reason, caller, time.perf_counter() - request.began))
+            self.on_decision(Decision(reason is None, reason, caller, time.perf_counter() - request.began, by))
         except Exception as error:  # noqa: BLE001  (the application's own)
             self.log.seldom("on_decision", f"on_decision raised {type(error).__name__}; that decision is not counted")
 

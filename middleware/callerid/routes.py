@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from callerid.errors import ConfigurationError, refusal
 from callerid.options import as_list, as_texts
+from callerid.problems import Problems
 
 __all__ = ["Route", "RouteTable", "check_path"]
 
@@ -121,14 +122,11 @@ class RouteTable:
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes: tuple[Route, ...] = tuple(as_list("routes", routes))
         self._root = _Node()
+        problems = Problems()
         for index, route in enumerate(self.routes):
-            if not isinstance(route, Route):
-                raise ConfigurationError(f"routes: {route!r} is no Route; write Route('/path', callers=[…])")
-            self._refuse_if_covered(route)
-            node = self._root
-            for segment in route.segments:
-                node = node.child(segment)
-            (node.subtree if route.is_subtree else node.exact).append(index)
+            with problems.at("routes", index):
+                self._add(index, route)
+        problems.tell()
 
     def __bool__(self) -> bool:
         return bool(self.routes)
@@ -142,6 +140,15 @@ class RouteTable:
     def fall_through(self, index: int) -> int | None:
         """The next route for all of this one's paths: where its other methods go; `None` for the Guard's callers."""
         return min((later for later in self._covering(self.routes[index]) if later > index), default=None)
+
+    def _add(self, index: int, route: Route) -> None:
+        if not isinstance(route, Route):
+            raise ConfigurationError(f"routes: {route!r} is no Route; write Route('/path', callers=[…])")
+        self._refuse_if_covered(route)
+        node = self._root
+        for segment in route.segments:
+            node = node.child(segment)
+        (node.subtree if route.is_subtree else node.exact).append(index)
 
     def _for_segments(self, segments: list[str], *, subtree: bool = False) -> list[int]:
         """The routes for these segments, or for the whole subtree below them."""

@@ -44,6 +44,7 @@ FIELDS = (
     "remember_bytes",
 )
 _ISSUER_FIELDS = tuple(field.name for field in dataclasses.fields(Issuer) if field.init)
+_ISSUER_PATHS = ("jwks_file", "pem_file", "ca_file", "bearer_token_file")
 
 _PREFIX = "CALLERID_"
 _ISSUER_OPTIONS = {
@@ -122,6 +123,7 @@ class Environment:
         self.issuers: KeptIssuers = KeptIssuers()
         self._environ = environ
         self._overrides = _kept(overrides)
+        self._folder = ""
         _refuse_unknown_variables(environ)
 
     @property
@@ -135,7 +137,9 @@ class Environment:
         if not self._environ[_POLICY]:
             raise ConfigurationError(f"{_POLICY}: empty; give the path of a TOML file, or take it out")
         with naming_source(_POLICY):
-            return _opened(self._environ[_POLICY])
+            file = _opened(self._environ[_POLICY])
+        self._folder = os.path.dirname(file.path)
+        return file
 
     def read(self, content: bytes | None) -> Settings:
         readers: dict[str, Callable[[str, str], Any]] = {
@@ -156,7 +160,7 @@ class Environment:
         if issuer is not None:
             sources[Origin(" and ".join(name for name in _ISSUER_VARIABLES if name in environ))] = {"issuers": [issuer]}
         if content is not None:
-            sources |= _policy(f"{_POLICY} ({environ[_POLICY]})", content, self.issuers)
+            sources |= _policy(f"{_POLICY} ({environ[_POLICY]})", content, partial(_from_folder, self._folder, self.issuers))
         values, origins = _merged(sources | _arguments(self._overrides))
         values.setdefault("issuers", [self.issuers(GOOGLE, {})])
         return values, {field: Origin(name) for field, name in _VARIABLES.items()} | origins
@@ -169,12 +173,16 @@ class File:
         self.issuers: KeptIssuers = KeptIssuers()
         self._path = os.fspath(path)
         self._overrides = _kept(overrides)
+        self._folder = ""
 
     def open_file(self) -> "PolicyFile":
-        return _opened(self._path)
+        file = _opened(self._path)
+        self._folder = os.path.dirname(file.path)
+        return file
 
     def read(self, content: bytes | None) -> Settings:
-        values, origins = _merged(_policy(self._path, content or b"", self.issuers) | _arguments(self._overrides))
+        make_issuer = partial(_from_folder, self._folder, self.issuers)
+        values, origins = _merged(_policy(self._path, content or b"", make_issuer) | _arguments(self._overrides))
         values.setdefault("issuers", [self.issuers(GOOGLE, {})])
         return values, origins
 
@@ -195,6 +203,12 @@ class KeptIssuers:
         """Let go of all but these."""
         used = set(used)
         self._kept = {said: issuer for said, issuer in self._kept.items() if issuer in used}
+
+
+def _from_folder(folder: str, make_issuer: IssuerMaker, issuer: Any, options: Mapping[str, Any]) -> Issuer:
+    """An issuer of a policy file, whose paths begin where that file is, wherever the process runs when it is read."""
+    paths = {field: options[field] for field in _ISSUER_PATHS if isinstance(options.get(field), str)}
+    return make_issuer(issuer, {**options, **{field: os.path.join(folder, path) for field, path in paths.items() if path}})
 
 
 def _kept(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from callerid.issuers import Issuer
 from callerid.keys.material import Key
 from callerid.logs import shown
 from callerid.members import member_name
-from callerid.memory import MemoryStatus, TokenMemory, Verified
+from callerid.memory import TokenMemory, Verified
 from callerid.options import as_flag, as_list, as_number
 from callerid.required import RequiredClaims
 from callerid.token import UnverifiedToken, parse_token
@@ -132,10 +132,6 @@ class Verifier:
             return self._verified(unverified, issuer, claimed, key, header, sent)
         except Refused as refused:
             raise _knowing(refused, unverified) from None
-
-    def memory_status(self) -> MemoryStatus:
-        """How the memory of verified tokens is used."""
-        return self.memory.status()
 
     def _check_without_key(self, token: UnverifiedToken, header: Header | None) -> tuple[Issuer, _Claimed]:
         if token.alg not in self._algorithms:

@@ -187,6 +187,32 @@ def test_a_public_route_takes_any_token(tmp_path: Path, issuer: FakeIssuer) -> N
     assert report(*asked, typed="junk")["decision"]["by"] == ["allUsers"]
 
 
+@pytest.mark.parametrize(
+    ("member", "path", "last", "code"),
+    named(
+        ("a good token, a caller on the list", LOGIN, "/", "the token is accepted, and its caller may GET /", 0),
+        ("a good token, a stranger", SEARCH, "/", "the token is accepted, but its caller may not GET /", 1),
+        ("a good token, everybody", SEARCH, "/healthz", "the token is accepted, and its caller may GET /healthz", 0),
+        ("a good token, two readings", LOGIN, "//", "the token is accepted, but its caller may not GET //", 1),
+        ("a bad token", None, "/", "the token is refused, and so is GET /", 1),
+        (
+            "a bad token, everybody",
+            None,
+            "/healthz",
+            "the token is refused, but anybody may GET /healthz, where none is asked for",
+            0,
+        ),
+        ("a bad token, two readings", None, "//", "the token is refused, and so is GET //", 1),
+    ),
+)
+def test_the_last_line_is_about_what_was_asked(
+    tmp_path: Path, issuer: FakeIssuer, member: str | None, path: str, last: str, code: int
+) -> None:
+    token = "junk" if member is None else issuer.token(member, AUDIENCE)
+    shown = run("explain", "--token", "-", "--path", path, "--policy", served(tmp_path, issuer), typed=token)
+    assert (shown.stdout.splitlines()[-1], shown.exit_code) == (last, code)
+
+
 def test_a_bad_token_and_a_route_that_is_not_public(tmp_path: Path, issuer: FakeIssuer) -> None:
     asked = ("explain", "--token", "-", "--path", "/x", "--policy", served(tmp_path, issuer))
     assert report(*asked, typed="junk")["decision"]["reason"] == "missing_credentials"

@@ -24,7 +24,12 @@ EVERYONE = ["allUsers"]
 
 def client(app: Any) -> Send:
     asked = Client(app)
-    return lambda method, path, headers: asked.open(path, method=method, headers=headers).status_code
+
+    def send(method: str, path: str, headers: dict[str, str]) -> int:
+        with asked.open(path, method=method, headers=headers) as response:
+            return response.status_code
+
+    return send
 
 
 def show(**_: Any) -> str:
@@ -91,7 +96,7 @@ def test_classes_of_views(issuer: FakeIssuer) -> None:
             return show()
 
     class Decorated(Profiles):
-        decorators = (callers.allow(LOGIN),)  # type: ignore[assignment,arg-type]
+        decorators = (callers.allow(LOGIN),)  # type: ignore[assignment]
 
     class Plain(View):
         methods = frozenset({"GET", "POST"})

@@ -3,11 +3,13 @@
 from typing import Any
 
 from callerid import Guard, Route
-from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer, reason
+from callerid.handler import HandlerCheck
+from callerid.request import Request
+from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, reason
 
 
 def worked(issuer: FakeIssuer, metrics: Any) -> Guard:
-    """A Guard that has let three requests pass, one of them public, and refused two."""
+    """A Guard that has let four requests pass, one of them public, and refused two; a handler has refused one of the four."""
     guard = Guard(
         audience=AUDIENCE,
         callers=[LOGIN],
@@ -25,4 +27,5 @@ def worked(issuer: FakeIssuer, metrics: Any) -> Guard:
         ("/", issuer.headers(STRANGER, AUDIENCE)),
     ):
         reason(guard.check, "GET", path, sent)
+    reason(HandlerCheck(guard, [ANA]), Request("GET", "/", None, list(headers.items()), {}))
     return guard

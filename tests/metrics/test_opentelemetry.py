@@ -11,16 +11,12 @@ from tests.support import AUDIENCE, LOGIN, STRANGER, FakeIssuer, reason
 GOOGLE = "https://accounts.google.com"
 
 
-def points(reader: InMemoryMetricReader) -> dict[tuple[str, Any], Any]:
-    """Each measurement by its name and its one attribute."""
+def points(reader: InMemoryMetricReader) -> dict[tuple[Any, ...], Any]:
+    """Each measurement by its name and what its attributes say."""
     data: Any = reader.get_metrics_data()
     (resource,) = data.resource_metrics
     (scope,) = resource.scope_metrics
-    return {
-        (metric.name, next(iter(point.attributes.values()), None)): point
-        for metric in scope.metrics
-        for point in metric.data.data_points
-    }
+    return {(metric.name, *point.attributes.values()): point for metric in scope.metrics for point in metric.data.data_points}
 
 
 def test_decisions_memory_and_keys(issuer: FakeIssuer) -> None:
@@ -29,16 +25,17 @@ def test_decisions_memory_and_keys(issuer: FakeIssuer) -> None:
     metrics.watch(worked(issuer, metrics))
     found = points(reader)
     assert {name: found[name].value for name in EXPECTED} == EXPECTED
-    assert found["callerid.decision.duration", None].count == 5
+    assert found["callerid.decision.duration",].count == 7
     assert found["callerid.keys_age", GOOGLE].value >= 0
 
 
 EXPECTED = {
-    ("callerid.decisions", "allowed"): 3,
-    ("callerid.decisions", "caller_not_allowed"): 1,
-    ("callerid.decisions", "missing_credentials"): 1,
-    ("callerid.memory_entries", None): 1,
-    ("callerid.memory_lookups", "hit"): 1,
+    ("callerid.decisions", "allowed", "guard"): 4,
+    ("callerid.decisions", "caller_not_allowed", "guard"): 1,
+    ("callerid.decisions", "caller_not_allowed", "handler"): 1,
+    ("callerid.decisions", "missing_credentials", "guard"): 1,
+    ("callerid.memory_entries",): 1,
+    ("callerid.memory_lookups", "hit"): 2,
     ("callerid.memory_lookups", "miss"): 2,
     ("callerid.keys_ready", GOOGLE): 1,
     ("callerid.key_fetches", GOOGLE): 1,

@@ -29,18 +29,19 @@ def test_decisions_memory_and_keys(issuer: FakeIssuer, registry: CollectorRegist
     found = scraped(registry)
     google = 'issuer="https://accounts.google.com"'
     assert {name: found[name] for name in EXPECTED} == EXPECTED
-    assert found["callerid_decision_seconds_count"] == 5
+    assert found["callerid_decision_seconds_count"] == 7
     assert 0 < found["callerid_decision_seconds_sum"] < 60
     assert 0 <= found[f"callerid_keys_age_seconds{{{google}}}"] < 60
     assert found["callerid_memory_size_bytes"] > 1000
 
 
 EXPECTED = {
-    'callerid_decisions_total{reason="allowed"}': 3,
-    'callerid_decisions_total{reason="missing_credentials"}': 1,
-    'callerid_decisions_total{reason="caller_not_allowed"}': 1,
+    'callerid_decisions_total{by="guard",reason="allowed"}': 4,
+    'callerid_decisions_total{by="guard",reason="missing_credentials"}': 1,
+    'callerid_decisions_total{by="guard",reason="caller_not_allowed"}': 1,
+    'callerid_decisions_total{by="handler",reason="caller_not_allowed"}': 1,
     "callerid_memory_entries": 1,
-    'callerid_memory_lookups_total{result="hit"}': 1,
+    'callerid_memory_lookups_total{result="hit"}': 2,
     'callerid_memory_lookups_total{result="miss"}': 2,
     'callerid_memory_lookups_total{result="lapsed"}': 0,
     "callerid_memory_evictions_total": 0,

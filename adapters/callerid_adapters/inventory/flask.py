@@ -15,6 +15,7 @@ from callerid_adapters.inventory import Walk, alike, name_of
 
 __all__ = ["served"]
 
+_OWN = ("wsgi_app", "asgi_app")  # the method that is at the end of the middleware around an application
 _PLACEHOLDER = re.compile(r"<(?:[^<>]*:)?([A-Za-z_][A-Za-z0-9_]*)>")
 
 
@@ -22,7 +23,7 @@ def served(app: Any, place: Place, walk: Walk) -> Iterator[Served] | None:
     """What an application serves; `None` for one of another kind."""
     if isinstance(app, DispatcherMiddleware):
         return _dispatched(app, place, walk)
-    itself = getattr(app, "__self__", app)  # its own method is at the end of the middleware around it
+    itself = getattr(app, "__self__", app) if getattr(app, "__name__", "") in _OWN else app
     if not isinstance(getattr(itself, "url_map", None), Map):
         return None
     around = getattr(itself, "wsgi_app", None) or itself.asgi_app

@@ -31,13 +31,13 @@ def served(app: Any, place: Place, walk: Walk) -> Iterator[Served] | None:
             if isinstance(each.cls, type) and issubclass(each.cls, CallerMiddleware):
                 place = place.behind(_guard_of(each))
         return _routed(app.router, place, walk, getattr(app, "dependency_overrides", {}))
-    router = getattr(app, "__self__", app)  # a router with middleware has its own method at the end of it
-    if isinstance(router, Router):
-        around = getattr(router, "middleware_stack", None)
-        if app is router and around is not None and around != router.app:
-            return walk(around, place)
-        return _routed(router, place, walk, {})
-    return None
+    router = app if isinstance(app, Router) else getattr(app, "__self__", None)
+    if not isinstance(router, Router) or app not in (router, router.app):
+        return None
+    around = getattr(router, "middleware_stack", None)
+    if app is router and around is not None and around != router.app:  # which is at the end of the middleware
+        return walk(around, place)
+    return _routed(router, place, walk, {})
 
 
 def _guard_of(middleware: Any) -> Guard:

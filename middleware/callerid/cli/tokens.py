@@ -72,9 +72,20 @@ def report(policy: Policy, text: str, method: str, path: str | None) -> Report:
         "unverified_claims": claims,
         "steps": steps.taken,
         "decision": found,
-        "title": "the token is accepted" if steps.ok else "the token is refused",
+        "title": _title(steps.ok, found),
         "sections": sections,
     }
+
+
+def _title(accepted: bool, found: dict[str, Any] | None) -> str:
+    """What became of the token, and of the request, which are not the same: on a public route the Guard looks at no token."""
+    token = "the token is accepted" if accepted else "the token is refused"
+    if found is None:
+        return token
+    request = f"{found['method']} {found['path']}"
+    if accepted:
+        return f"{token}, and its caller may {request}" if found["ok"] else f"{token}, but its caller may not {request}"
+    return f"{token}, but anybody may {request}, where none is asked for" if found["ok"] else f"{token}, and so is {request}"
 
 
 def _taken(policy: Policy, steps: _Steps, text: str) -> tuple[Header | None, str | None, UnverifiedToken | None]:

@@ -27,7 +27,9 @@ class OpenTelemetryMetrics:
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         self._meter = metrics.get_meter("callerid", meter_provider=meter_provider)
-        self._decisions = self._meter.create_counter("callerid.decisions", description="requests by what was decided about them")
+        self._decisions = self._meter.create_counter(
+            "callerid.decisions", description="requests by what was decided about them, and by whom"
+        )
         self._seconds = self._meter.create_histogram(
             "callerid.decision.duration",
             unit="s",
@@ -38,7 +40,7 @@ class OpenTelemetryMetrics:
     def __call__(self, decision: Decision) -> None:
         """Count a decision, and tell the span."""
         reason = decision.reason or ALLOWED
-        self._decisions.add(1, {"callerid.reason": reason})
+        self._decisions.add(1, {"callerid.reason": reason, "callerid.by": decision.by})
         self._seconds.record(decision.seconds)
         span = trace.get_current_span()
         if span.is_recording():

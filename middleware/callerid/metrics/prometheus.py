@@ -24,7 +24,9 @@ class PrometheusMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._registry = registry
-        self._decisions = Counter("callerid_decisions", "requests by what was decided about them", ["reason"], registry=registry)
+        self._decisions = Counter(
+            "callerid_decisions", "requests by what was decided about them, and by whom", ["reason", "by"], registry=registry
+        )
         self._seconds = Histogram(
             "callerid_decision_seconds", "how long a decision took, a wait for keys included", buckets=BOUNDS, registry=registry
         )
@@ -32,7 +34,7 @@ class PrometheusMetrics:
 
     def __call__(self, decision: Decision) -> None:
         """Count a decision."""
-        self._decisions.labels(decision.reason or ALLOWED).inc()
+        self._decisions.labels(decision.reason or ALLOWED, decision.by).inc()
         self._seconds.observe(decision.seconds)
 
     def watch(self, guard: Guard) -> None:
