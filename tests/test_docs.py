@@ -120,6 +120,10 @@ SERVED = {
     "asgi-and-wsgi.md 5": (UVICORN, ONLY_CALLERS),
     "asgi-and-wsgi.md 6": ("main", ONLY_CALLERS),
     "asgi-and-wsgi.md 7": (UVICORN, ONLY_CALLERS),
+    "command.md 1": (
+        UVICORN,
+        [*HEALTH, (ANA, "GET /profiles/me", 200), (LOGIN, "GET /profiles/me", 403), (LOGIN, "PUT /profiles/7", 200)],
+    ),
     "monitoring.md 1": (
         GUNICORN,
         [(NOBODY, "GET /metrics", 401), (LOGIN, "GET /metrics", 403), (LOGIN.replace("login", "prometheus"), "GET /metrics", 200)],

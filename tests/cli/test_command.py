@@ -169,12 +169,16 @@ PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 
 def test_the_documentations_examples_are_what_the_command_shows(tmp_path: Path) -> None:
     (tmp_path / "callerid.toml").write_text(re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
+    (tmp_path / "main.py").write_text(re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
     (block, *others) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     for text in (block, *others):
         for step in re.split(r"^(?=\$ callerid )", text, flags=re.MULTILINE)[1:]:
             typed, _, expected = step.removeprefix("$ callerid ").partition("\n")
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(tmp_path)
+                patch.syspath_prepend("")  # and what the command puts before it goes, too
+                patch.setitem(sys.modules, "main", None)
+                patch.delitem(sys.modules, "main")
                 shown = run(*shlex.split(typed)).stdout
             assert [line.rstrip() for line in shown.splitlines()] == expected.splitlines()
 

@@ -172,6 +172,8 @@ def test_rest_frameworks_authentication_without_the_middleware(issuer: FakeIssue
             "GET /public": EVERYONE,
             "/none": EVERYONE,
         }
+    with guarded(guard, *urls[:2], urls[4], MIDDLEWARE=[], REST_FRAMEWORK={"UNAUTHENTICATED_USER": None}):
+        check_by_asking(WSGIHandler(), issuer, client())
 
 
 @pytest.mark.parametrize(("prefixes_all", "paths"), [(True, ["/<language>/x"]), (False, ["/<language>/x", "/x"])])
