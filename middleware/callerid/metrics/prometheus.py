@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from callerid.errors import ConfigurationError
+from callerid.errors import REASONS, ConfigurationError
 from callerid.guard import Guard
 from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES
 from callerid.policy import Decision
@@ -25,6 +25,11 @@ class PrometheusMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._registry = registry
         self._decisions = Counter("callerid_decisions", "requests by what was decided about them", ["reason"], registry=registry)
+        for reason in (
+            ALLOWED,
+            *REASONS,
+        ):  # a series that begins with its first refusal has no rate to alert on
+            self._decisions.labels(reason)
         self._seconds = Histogram(
             "callerid_decision_seconds", "how long a decision took, a wait for keys included", buckets=BOUNDS, registry=registry
         )
