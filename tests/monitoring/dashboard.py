@@ -7,7 +7,19 @@ from typing import Any, NamedTuple
 
 import yaml
 
-__all__ = ["ALERTS", "ALERT_TESTS", "DASHBOARD", "DOCS", "PICTURE", "Panel", "Query", "dashboard", "filled", "panels", "rules", "selectors"]
+__all__ = [
+    "ALERTS",
+    "ALERT_TESTS",
+    "DOCS",
+    "PICTURE",
+    "Panel",
+    "Query",
+    "dashboard",
+    "filled",
+    "panels",
+    "rules",
+    "selectors",
+]
 
 DOCS = Path(__file__).parents[2] / "docs"
 DASHBOARD, PICTURE = DOCS / "monitoring" / "dashboard.json", DOCS / "monitoring" / "dashboard.svg"

@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from callerid.errors import REASONS
 from tests.monitoring.dashboard import Panel
 from tests.monitoring.prometheus import Series
 from tests.monitoring.story import Chapter
@@ -16,18 +17,19 @@ from tests.monitoring.story import Chapter
 __all__ = ["LABEL", "draw"]
 
 LABEL = (
-    "Drawn by matplotlib from the results of the dashboard's queries, against a Prometheus that scrapes the demo. Not a Grafana screenshot."
+    "Drawn by matplotlib from what the dashboard's queries find in Prometheus, which scrapes the demo. Not a Grafana screenshot."
 )
 
 COLUMN, ROW = 0.56, 0.36  # inches
 HEAD, FOOT = 0.95, 0.1
 INK, FAINT, LINE, GROUND = "#1f2328", "#59636e", "#d1d9e0", "#f6f8fa"
 SHADES = {"the key endpoint fails": "#ffd8d3", "each kind of refusal": "#dbe9ff"}
-OF_REASON = {"allowed": "#2da44e", "keys_unavailable": "#cf222e", "caller_not_allowed": "#8250df", "signature_removed": "#bf8700"}
-COLOURS = ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#9a6700", "#57606a", "#1b7c83", "#e16f24", "#6639ba"]
-MANY = 5  # series, whose names then stand beside the panel
+COLOURS = ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989"]
+OF_REASON: dict[str, Any] = dict(zip(REASONS, mpl.color_sequences["tab20"], strict=False))
+OF_REASON |= {"allowed": "#2da44e", "keys_unavailable": "#cf222e"}
+WIDE = 60  # letters of all names; more stand beside the panel
 
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "callerid",
     "font.family": ["DejaVu Sans", "sans-serif"],
@@ -55,7 +57,8 @@ def draw(
         _head(figure, size, chapters, span)
         for panel in panels:
             _Drawn(figure, size, panel, found[panel.title], span[0]).draw(chapters, span[1])
-        figure.savefig(path, facecolor=GROUND, metadata={"Date": None, "Title": f"callerid's dashboard. {LABEL}"} if path.suffix == ".svg" else None)
+        figure.savefig(path, format="svg", facecolor=GROUND, metadata={"Date": None, "Title": f"callerid's dashboard. {LABEL}"})
+    path.write_text(re.sub(r'(?<= d=")[^"]+', _rounded, path.read_text()))
 
 
 def _head(figure: Figure, size: tuple[float, float], chapters: Sequence[Chapter], span: tuple[float, float]) -> None:
@@ -73,7 +76,9 @@ def _head(figure: Figure, size: tuple[float, float], chapters: Sequence[Chapter]
 class _Drawn:
     """One panel on its white card."""
 
-    def __init__(self, figure: Figure, size: tuple[float, float], panel: Panel, found: Sequence[Sequence[Series]], zero: float) -> None:
+    def __init__(
+        self, figure: Figure, size: tuple[float, float], panel: Panel, found: Sequence[Sequence[Series]], zero: float
+    ) -> None:
         self._figure, self._size, self._panel, self._zero = figure, size, panel, zero
         self._series = [
             (_name(query.legend, each.labels), {at - zero: value for at, value in each.values.items()})
@@ -85,7 +90,7 @@ class _Drawn:
         """The card, the title, and what is in it."""
         card = self._axes(0.06, 0.06, 0.06, 0.06)
         card.set(xticks=[], yticks=[], facecolor="white")
-        x, y, columns, rows = self._panel.place
+        x, y, *_ = self._panel.place
         at = ((x * COLUMN + 0.16) / self._size[0], 1 - (y * ROW + HEAD + 0.26) / self._size[1])
         self._figure.text(*at, self._panel.title, fontsize=8.5, fontweight="bold")
         if self._panel.kind == "stat":
@@ -119,7 +124,7 @@ class _Drawn:
         self._figure.text(*middle, shown, fontsize=19, fontweight="bold", color="#1a7f37", ha="center")
 
     def _draw_lines(self, chapters: Sequence[Chapter], end: float) -> None:
-        many = len(self._series) > MANY
+        many = sum(len(name) for name, _ in self._series) > WIDE
         axes = self._axes(0.62, 1.75 if many else 0.2, 0.4, 0.32 if many else 0.52)
         for chapter in chapters:
             axes.axvspan(chapter.begin - self._zero, chapter.end - self._zero, color=SHADES[chapter.name], linewidth=0)
@@ -133,14 +138,15 @@ class _Drawn:
         if self._panel.is_logarithmic:
             axes.set_yscale("log")
         else:
-            axes.set_ylim(0, max(1e-9, *(value for _, values in self._series for value in values.values())) * 1.12 or 1)
+            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+        axes.set_axisbelow(True)
         axes.grid(color=LINE, linewidth=0.5)
-        axes.tick_params(length=0)
+        axes.tick_params(which="both", length=0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} s")
         axes.yaxis.set_major_formatter(lambda value, _: _number(value, self._panel.unit))
         axes.spines[:].set_visible(False)
-        side = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "fontsize": 6.3, "labelspacing": 0.25}
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": MANY, "fontsize": 7}
+        side: Any = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "fontsize": 6.3, "labelspacing": 0.25}
+        below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 5, "fontsize": 7}
         axes.legend(frameon=False, handlelength=1, handletextpad=0.5, borderpad=0, **(side if many else below))
 
     def _hidden(self, number: int) -> bool:
@@ -156,11 +162,16 @@ class _Drawn:
         axes.stackplot(times, heights, labels=[name for name, _ in ordered], colors=colours, linewidth=0)
 
 
+def _rounded(path: re.Match[str]) -> str:
+    """Points to a tenth of a pixel, for a smaller file."""
+    return re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path[0])
+
+
 def _name(legend: str, labels: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]].removeprefix("https://"), legend)
 
 
-def _colour(name: str, number: int) -> str:
+def _colour(name: str, number: int) -> Any:
     return OF_REASON.get(name, COLOURS[number % len(COLOURS)])
 
 
@@ -174,8 +185,8 @@ def _number(value: float, unit: str) -> str:
             return f"{1e3 * value:.3g} ms"
         case "s":
             return f"{value:g} s"
-        case "bytes":
-            return f"{value / 1024:.3g} KiB"
+        case "decbytes":
+            return f"{value / 1000:.3g} kB"
         case "reqps" | "ops":
             return f"{value:g}/s"
     return f"{value:g}"

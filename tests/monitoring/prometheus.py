@@ -1,4 +1,4 @@
-"""Debian's Prometheus on a port of 127.0.0.1: started over the demo's services, asked, and ended with all its data; and promtool."""
+"""Debian's Prometheus on a port of 127.0.0.1: started over the demo's services, asked, and ended; and promtool."""
 
 import math
 import shutil
@@ -19,7 +19,7 @@ from tests.monitoring.dashboard import ALERTS
 __all__ = ["JOB", "Prometheus", "Series", "prometheus", "promtool"]
 
 JOB = "user-profiles"
-SCRAPE = "1s"
+SCRAPE, STEP = "1s", 2
 PATIENCE = 60.0  # seconds
 HOW_TO_GET_IT = "prometheus and promtool are not installed; Debian has both in the package prometheus"
 
@@ -49,14 +49,22 @@ class Prometheus:
             time.sleep(0.1)
         return False
 
+    def wait_for(self, expression: str, series: int) -> None:
+        """Wait until the expression finds so many series."""
+        deadline = time.monotonic() + PATIENCE
+        while len(self.now(expression)) < series:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"no {series} series are {expression}; the targets' errors: {self.targets()}")
+            time.sleep(0.1)
+
     def now(self, expression: str) -> list[Series]:
         """What the expression finds now."""
         found = self._data("/api/v1/query", query=expression)["result"]
         return [_series(each["metric"], [each["value"]]) for each in found]
 
     def over(self, expression: str, begin: float, end: float) -> list[Series]:
-        """What it finds for each second of a time."""
-        found = self._data("/api/v1/query_range", query=expression, start=begin, end=end, step=1)["result"]
+        """What it finds for each other second of a time."""
+        found = self._data("/api/v1/query_range", query=expression, start=begin, end=end, step=STEP)["result"]
         return [_series(each["metric"], each["values"]) for each in found]
 
     def targets(self) -> dict[str, str]:
