@@ -4,16 +4,19 @@
 # make fuzz    every parser under a coverage-guided fuzzer, for FUZZ_SECONDS (20) each; tests/fuzz/__init__.py says what is kept
 # make bench   what callerid costs beside other libraries: docs/benchmarks.md and its pictures, in ten minutes; end to end with `wrk`;
 #              BENCH=--quick is a smoke test of it
+# make monitoring  the dashboard and alert rules of docs/monitoring/ against Debian's prometheus, which scrapes the demo, and the picture
+#              of it; MONITORING=--quick draws nothing
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
 FUZZ_SECONDS ?= 20
 BENCH ?=
+MONITORING ?=
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit faults fuzz bench lowest package clean
+.PHONY: demo test lint types unit faults fuzz bench monitoring lowest package clean
 
 demo: .venv/demo
 	$(VENV) -m sample_apps.demo
@@ -44,6 +47,9 @@ fuzz: .venv/test
 
 bench: .venv/bench
 	$(VENV) -m tests.benchmarks $(BENCH)
+
+monitoring: .venv/monitoring
+	$(VENV) -m tests.monitoring $(MONITORING)
 
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -p no:randomly --ignore=tests/faults

@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 from sample_apps.demo.stage import free_port, server
 
-from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer
+from tests.support import ANA, AUDIENCE, LOGIN, PROMETHEUS, FakeIssuer
 
 PACKAGE = "sample_apps.user_profiles"
 # uvicorn's access log quotes a request's target, and with it a token that somebody has put into the query.
@@ -52,6 +52,7 @@ _ALIKE = ("-workers", "-preloaded", "asgi-uvicorn", "flask-granian")  # others h
 PARSERS = [name for name in ALL_STACKS if not name.endswith(_ALIKE)]
 HTTP2_STACKS = [name for name in ALL_STACKS if "hypercorn" in name or "granian" in name]
 WEBSOCKET_STACKS = [name for name in STACKS if name.startswith(("fastapi", "asgi"))]
+WITH_METRICS = ["fastapi-uvicorn", "flask-gunicorn", "django-gunicorn", "django-uvicorn"]
 ONE_SERVER_EACH = [
     "fastapi-uvicorn",
     "asgi-uvicorn",
@@ -114,6 +115,7 @@ def _environment(jwks_uri: str) -> dict[str, str]:
         "CALLERID_CALLERS": f"{LOGIN}, {ANA}",
         "CALLERID_JWKS_URI": jwks_uri,
         "PROFILES_EDITORS": ANA,
+        "METRICS_CALLERS": PROMETHEUS,
     }
 
 

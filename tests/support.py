@@ -11,6 +11,7 @@ from tests.leaks import SECRETS, TOKENS, private_forms
 
 LOGIN = "serviceAccount:login@shop.iam.gserviceaccount.com"
 SEARCH = "serviceAccount:search@shop.iam.gserviceaccount.com"
+PROMETHEUS = "serviceAccount:prometheus@shop.iam.gserviceaccount.com"
 STRANGER = "serviceAccount:mallory@evil.iam.gserviceaccount.com"
 ANA = "user:ana@example.com"
 AUDIENCE = "https://user-profiles.example"

@@ -12,8 +12,9 @@ from sample_apps.demo.__main__ import Scene, main
 from sample_apps.demo.cast import FRONTEND, SEARCH
 from sample_apps.demo.stage import SERVERS, free_port, server, services, token_desk
 
-from tests.stacks import Start
-from tests.support import AUDIENCE, FakeIssuer
+from tests.contract.wire import Answer, exchange
+from tests.stacks import WITH_METRICS, Start
+from tests.support import ANA, AUDIENCE, LOGIN, PROMETHEUS, FakeIssuer
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +61,28 @@ def test_a_server_that_does_not_start_says_why() -> None:
         pytest.fail("it started")  # pragma: no cover
 
 
+@pytest.mark.parametrize("stack", WITH_METRICS)
+def test_prometheus_is_told_what_was_decided_and_nobody_else_is(stack: str, start: Start, issuer: FakeIssuer) -> None:
+    port = start(stack, issuer.jwks_uri)
+
+    def asks(member: str, path: str) -> Answer:
+        return exchange(port, "GET", path, list(issuer.headers(member, AUDIENCE).items()))
+
+    told = asks(PROMETHEUS, "/metrics")
+    assert (told.status, told.headers["content-type"].partition(";")[0]) == (200, "text/plain")
+    assert 'callerid_decisions_total{by="guard",reason="allowed"}' in told.body.decode()
+    assert "callerid_keys_ready{" in told.body.decode()
+    assert exchange(port, "GET", "/metrics").status == 401
+    assert [asks(LOGIN, "/metrics").status, asks(PROMETHEUS, "/profiles/7").status] == [403, 403]
+
+
+def test_without_anybody_to_read_its_metrics_a_service_does_not_start() -> None:
+    right = {"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": ANA, "PROFILES_EDITORS": ANA}
+    started = _run("sample_apps.user_profiles.flask_app", **right)
+    assert started.returncode == 1
+    assert "METRICS_CALLERS: unset" in started.stderr
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -73,7 +96,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 )
 @pytest.mark.parametrize("stack", ["fastapi_app", "flask_app", "django_app", "asgi_app", "wsgi_app"])
 def test_a_mistake_stops_the_start(stack: str, environment: Mapping[str, str], message: str) -> None:
-    right = {"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": "user:ana@example.com", "PROFILES_EDITORS": "user:ana@example.com"}
+    right = {"CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": ANA, "PROFILES_EDITORS": ANA, "METRICS_CALLERS": PROMETHEUS}
     started = _run(f"sample_apps.user_profiles.{stack}", **(right | dict(environment)))
     assert started.returncode == 1
     assert message in started.stderr

@@ -27,6 +27,7 @@ __all__ = [
     "KeysUnavailable",
     "NoRequestError",
     "Place",
+    "REASONS",
     "Refused",
     "Unauthenticated",
     "refusal",
@@ -195,6 +196,8 @@ _REASONS: dict[str, tuple[type[Refused], str]] = {
     "cross_site": (Forbidden, "A page of another site may not do this in the caller's name."),
     "keys_unavailable": (KeysUnavailable, "The token cannot be verified at the moment."),
 }
+
+REASONS = tuple(_REASONS)
 
 _CHALLENGES: dict[str | int, str | None] = {
     "cross_site": None,

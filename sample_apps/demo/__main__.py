@@ -58,6 +58,9 @@ SCENES = [
     Scene("forged", "PUT", "/profiles/7", 401, "signature_invalid", "says editor, signed by nobody"),
     Scene("anonymous", "GET", "/profiles/7", 401, "missing_credentials", "no token"),
     Scene("anonymous", "GET", "/healthz", 200, "", "allUsers may"),
+    Scene("prometheus", "GET", "/metrics", 200, "", "is in METRICS_CALLERS"),
+    Scene("prometheus", "GET", "/profiles/7", 403, "caller_not_allowed", "may read /metrics, and that is all"),
+    Scene("login", "GET", "/metrics", 403, "caller_not_allowed", "what is refused, and why, is for operators"),
 ]
 
 

@@ -8,9 +8,10 @@ SEARCH = "https://search.example"
 LOGIN = "serviceAccount:login@shop.iam.gserviceaccount.com"
 FRONTEND = "serviceAccount:frontend@shop.iam.gserviceaccount.com"
 EDITOR = "user:ana@example.com"
+PROMETHEUS = "serviceAccount:prometheus@shop.iam.gserviceaccount.com"
 STRANGER = "serviceAccount:mallory@evil.iam.gserviceaccount.com"
 
-ROLES = ("login", "editor", "stranger", "expired", "wrong-audience", "stripped", "forged")
+ROLES = ("login", "editor", "prometheus", "stranger", "expired", "wrong-audience", "stripped", "forged")
 
 
 def token_for(issuer: FakeIssuer, role: str, audience: str) -> str:
@@ -18,6 +19,7 @@ def token_for(issuer: FakeIssuer, role: str, audience: str) -> str:
     makers = {
         "login": lambda: issuer.token(LOGIN, audience),
         "editor": lambda: issuer.token(EDITOR, audience),
+        "prometheus": lambda: issuer.token(PROMETHEUS, audience),
         "stranger": lambda: issuer.token(STRANGER, audience),
         "expired": lambda: issuer.token(LOGIN, audience, iat=1_700_000_000, exp=1_700_003_600),
         "wrong-audience": lambda: issuer.token(LOGIN, "https://elsewhere.example"),

@@ -19,7 +19,7 @@ import httpx
 from callerid.testing import FakeIssuer
 
 from ..login.__main__ import IDENTITY
-from .cast import EDITOR, FRONTEND, LOGIN, SEARCH, USER_PROFILES, token_for
+from .cast import EDITOR, FRONTEND, LOGIN, PROMETHEUS, SEARCH, USER_PROFILES, token_for
 
 PACKAGE = __package__.rpartition(".")[0]
 HOME = Path(__file__).parents[PACKAGE.count(".") + 2]
@@ -65,6 +65,7 @@ def _environment(issuer: FakeIssuer, service: str) -> dict[str, str]:
         "CALLERID_CALLERS": FRONTEND if service == "search" else f"{LOGIN}, {EDITOR}",
         "CALLERID_JWKS_URI": issuer.jwks_uri,
         "PROFILES_EDITORS": EDITOR,
+        "METRICS_CALLERS": PROMETHEUS,
     }
 
 

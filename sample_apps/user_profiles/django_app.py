@@ -9,15 +9,24 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from callerid import Guard, Route
+from callerid.metrics.prometheus import PrometheusMetrics
 from callerid_adapters.django import allow_callers
 
-from .setup import editors
+from .setup import editors, scrapers
+
+metrics = PrometheusMetrics()
+guard = Guard.from_env(
+    routes=[Route("/healthz", callers=["allUsers"]), Route("/metrics", callers=scrapers())],
+    on_decision=metrics,
+)
+metrics.watch(guard)
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
-    CALLERID=Guard.from_env(routes=[Route("/healthz", callers=["allUsers"])]),
+    CALLERID=guard,
     INSTALLED_APPS=["callerid_adapters.django.CallerIDConfig"],
     LOGGING_CONFIG=None,
     MIDDLEWARE=["callerid_adapters.django.CallerMiddleware"],
@@ -30,6 +39,11 @@ django.setup()
 @require_GET
 def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
+
+
+@require_GET
+def tell_prometheus(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 @require_GET
@@ -53,6 +67,7 @@ def edit(request: HttpRequest, id: str) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz),
+    path("metrics", tell_prometheus),
     path("whoami", whoami),
     path("profiles/<str:id>", profile),
 ]

@@ -3,14 +3,21 @@
 from typing import Annotated
 
 from fastapi import FastAPI, Response, Security, WebSocket
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from callerid import Caller, Guard, Route
 from callerid.asgi import CallerMiddleware
+from callerid.metrics.prometheus import PrometheusMetrics
 from callerid_adapters.fastapi import CallerGuard
 
-from .setup import editors
+from .setup import editors, scrapers
 
-guard = Guard.from_env(routes=[Route("/healthz", callers=["allUsers"])])
+metrics = PrometheusMetrics()
+guard = Guard.from_env(
+    routes=[Route("/healthz", callers=["allUsers"]), Route("/metrics", callers=scrapers())],
+    on_decision=metrics,
+)
+metrics.watch(guard)
 any_caller = CallerGuard(guard)
 editors_only = CallerGuard(guard, callers=editors())
 
@@ -21,6 +28,11 @@ app.add_middleware(CallerMiddleware, guard=guard)
 @app.get("/healthz")
 async def healthz() -> dict[str, str]:
     return {"status": "ok"}
+
+
+@app.get("/metrics")
+async def tell_prometheus() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @app.get("/whoami")

@@ -1,13 +1,21 @@
 """`user-profiles` on Flask: `gunicorn sample_apps.user_profiles.flask_app:app`."""
 
-from flask import Flask, g
+from flask import Flask, Response, g
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from callerid import Guard, Route
+from callerid.metrics.prometheus import PrometheusMetrics
 from callerid_adapters.flask import CallerGuard
 
-from .setup import editors
+from .setup import editors, scrapers
 
-callers = CallerGuard(Guard.from_env(routes=[Route("/healthz", callers=["allUsers"])]))
+metrics = PrometheusMetrics()
+guard = Guard.from_env(
+    routes=[Route("/healthz", callers=["allUsers"]), Route("/metrics", callers=scrapers())],
+    on_decision=metrics,
+)
+metrics.watch(guard)
+callers = CallerGuard(guard)
 
 app = Flask(__name__)
 callers.init_app(app)
@@ -16,6 +24,11 @@ callers.init_app(app)
 @app.get("/healthz")
 def healthz() -> dict[str, str]:
     return {"status": "ok"}
+
+
+@app.get("/metrics")
+def tell_prometheus() -> Response:
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
 @app.get("/whoami")

@@ -1,4 +1,4 @@
-"""What the five stacks share: logging, and who may edit profiles."""
+"""What the stacks share: logging, who may edit profiles, and who may read what Prometheus is told."""
 
 import logging
 import os
@@ -24,6 +24,18 @@ def editors() -> list[str]:
     strangers = [name for name in names if name not in callers]
     if callers and strangers:  # without callers the Guard has more to say
         raise ConfigurationError(f"PROFILES_EDITORS: {strangers[0]} is not in CALLERID_CALLERS; add it there too")
+    return names
+
+
+def scrapers() -> list[str]:
+    """The members in `METRICS_CALLERS`, comma-separated: they may read `/metrics`, and nothing else unless they are callers, too.
+
+    Raises:
+        ConfigurationError: when it is unset; metrics say what is refused, and why, which is for operators.
+    """
+    names = _members("METRICS_CALLERS")
+    if not names:
+        raise ConfigurationError("METRICS_CALLERS: unset; name who may read /metrics, like serviceAccount:prometheus@…")
     return names
 
 

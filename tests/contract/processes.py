@@ -89,6 +89,7 @@ def environment(jwks_uri: str, **variables: str) -> dict[str, str]:
         "CALLERID_JWKS_URI": jwks_uri,
         "CALLERID_ALGORITHMS": ALGORITHM,
         "PROFILES_EDITORS": LOGIN,
+        "METRICS_CALLERS": LOGIN,
     }
     return clean_environment() | mine | variables
 

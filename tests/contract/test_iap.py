@@ -51,6 +51,7 @@ class _Started(dict[str, int]):
             "CALLERID_AUDIENCE": BACKEND,
             "CALLERID_CALLERS": ANA,
             "PROFILES_EDITORS": ANA,
+            "METRICS_CALLERS": ANA,
         }
         self._running = ExitStack()
 

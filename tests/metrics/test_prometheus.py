@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from callerid import Guard
+from callerid.errors import REASONS
 from callerid.metrics.figures import FIGURES
 from callerid.metrics.prometheus import PrometheusMetrics
 from tests.metrics import worked
@@ -33,6 +34,15 @@ def test_decisions_memory_and_keys(issuer: FakeIssuer, registry: CollectorRegist
     assert 0 < found["callerid_decision_seconds_sum"] < 60
     assert 0 <= found[f"callerid_keys_age_seconds{{{google}}}"] < 60
     assert found["callerid_memory_size_bytes"] > 1000
+
+
+def test_every_reason_is_told_before_it_has_come(registry: CollectorRegistry) -> None:
+    PrometheusMetrics(registry)
+    found = scraped(registry)
+    for reason in ("allowed", *REASONS):
+        assert found[f'callerid_decisions_total{{by="guard",reason="{reason}"}}'] == 0
+    for reason in REASONS:
+        assert found[f'callerid_decisions_total{{by="handler",reason="{reason}"}}'] == 0
 
 
 EXPECTED = {

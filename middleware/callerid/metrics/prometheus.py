@@ -6,14 +6,15 @@ metrics.watch(guard)
 """
 
 from collections.abc import Iterator
+from itertools import product
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from callerid.errors import ConfigurationError
+from callerid.errors import REASONS, ConfigurationError
 from callerid.guard import Guard
-from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES
+from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES, Figure
 from callerid.policy import Decision
 
 __all__ = ["PrometheusMetrics"]
@@ -27,6 +28,8 @@ class PrometheusMetrics:
         self._decisions = Counter(
             "callerid_decisions", "requests by what was decided about them, and by whom", ["reason", "by"], registry=registry
         )
+        for reason, by in [(ALLOWED, "guard"), *product(REASONS, ("guard", "handler"))]:
+            self._decisions.labels(reason, by)  # a series that begins with its first refusal has no rate to alert on
         self._seconds = Histogram(
             "callerid_decision_seconds", "how long a decision took, a wait for keys included", buckets=BOUNDS, registry=registry
         )
@@ -55,12 +58,20 @@ class _Watch(Collector):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
+    def describe(self) -> Iterator[Metric]:
+        """The names alone: a registry that asks for the values instead would have a preloading master take the memory's lock."""
+        for figure in FIGURES:
+            yield _family(figure, [])
+
     def collect(self) -> Iterator[Metric]:
         for figure in FIGURES:
             values = list(figure.values(self._guard))
-            labels = list(values[0][1]) if values else ["issuer"]
-            kind = CounterMetricFamily if figure.grows else GaugeMetricFamily
-            family = kind(f"callerid_{figure.name}", figure.what, labels=labels, unit=figure.unit)
+            family = _family(figure, list(values[0][1]) if values else ["issuer"])
             for value, by in values:
                 family.add_metric(list(by.values()), value)
             yield family
+
+
+def _family(figure: Figure, labels: list[str]) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = CounterMetricFamily if figure.grows else GaugeMetricFamily
+    return kind(f"callerid_{figure.name}", figure.what, labels=labels, unit=figure.unit)
