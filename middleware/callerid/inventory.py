@@ -16,7 +16,7 @@ from callerid.policy import Policy, Rule
 from callerid.routes import check_path
 from callerid.templates import MANY, Template, covers, in_common, text_of, whole
 
-__all__ = ["NO_GUARD", "Place", "Row", "Served", "unused_rules", "who_may_call"]
+__all__ = ["NO_GUARD", "Found", "Place", "Row", "Served", "who_may_call"]
 
 NO_GUARD = "no Guard"
 
@@ -125,6 +125,13 @@ class Row(NamedTuple):
         }
 
 
+class Found(NamedTuple):
+    """Who may call what, and the Guards' rules that decide about nothing that is served."""
+
+    rows: list[Row]
+    unused_rules: list[str]
+
+
 class _Region(NamedTuple):
     """Paths that are all judged alike, and by what; the rules in their order, each with the policy that it is of."""
 
@@ -133,23 +140,18 @@ class _Region(NamedTuple):
     is_refused: bool = False
 
 
-def who_may_call(all_served: Sequence[Served]) -> list[Row]:
-    """A row for each thing that is served, and each part of it that other rules are for."""
-    return [_row(served, region, methods) for served, reached in _all_reached(all_served) for region, methods in reached.items()]
-
-
-def unused_rules(all_served: Sequence[Served]) -> list[str]:
-    """The rules of the Guards' routes that decide about nothing that is served."""
-    regions = [region for _, reached in _all_reached(all_served) for region in reached]
-    used = {id(rule) for region in regions for _, rule in region.judges}
-    policies = {before.guard.policy: None for served in all_served for before in _guards(served)}
-    return [rule.name for policy in policies for rule in policy.rules if id(rule) not in used]
-
-
-def _all_reached(all_served: Sequence[Served]) -> Iterator[tuple[Served, dict[_Region, list[str | None]]]]:
+def who_may_call(all_served: Sequence[Served]) -> Found:
+    """A row for each thing that is served, and each part of it that other rules are for; and the rules that are for none of it."""
+    rows: list[Row] = []
+    rules = {id(rule): rule.name for served in all_served for before in _guards(served) for rule in before.guard.policy.rules}
     for index, served in enumerate(all_served):
-        if served.handler is not None:
-            yield served, _reached(served, all_served[:index])
+        if served.handler is None:
+            continue
+        for region, methods in _reached(served, all_served[:index]).items():
+            rows.append(_row(served, region, methods))
+            for _, rule in region.judges:
+                rules.pop(id(rule), None)
+    return Found(rows, list(rules.values()))
 
 
 def _reached(served: Served, earlier: Sequence[Served]) -> dict[_Region, list[str | None]]:

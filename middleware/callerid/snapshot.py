@@ -37,7 +37,7 @@ def _actual(app: Any) -> Iterator[tuple[str, frozenset[str]]]:
     from callerid_adapters.inventory import inventory  # noqa: PLC0415  (the core loads no adapter, unless one is asked for)
 
     found: dict[str, frozenset[str]] = {}
-    for row in who_may_call(inventory(app)):
+    for row in who_may_call(inventory(app)).rows:
         callers = frozenset([ALL_USERS] if row.callers is None else row.callers)
         for name in row.names:
             found[name] = found.get(name, frozenset()) | callers

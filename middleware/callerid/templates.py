@@ -6,6 +6,7 @@ such as match a pattern), or any number of segments. What is not known exactly i
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -91,6 +92,7 @@ def _pattern(token: str | Hole) -> str:
     return re.escape(token) if isinstance(token, str) else f"(?:{token.pattern or _ANY.pattern})"
 
 
+@cache
 def whole(route: Route) -> Template:
     """A rule's own template."""
     parts = template_of(

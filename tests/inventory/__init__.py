@@ -15,7 +15,7 @@ MEMBERS = (None, LOGIN, ANA, SEARCH, STRANGER)
 
 
 def rows(app: Any) -> list[Row]:
-    return who_may_call(inventory(app))
+    return who_may_call(inventory(app)).rows
 
 
 def table(app: Any) -> dict[str, list[str]]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import fastapi.routing
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
-from fastapi.testclient import TestClient
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -24,7 +23,7 @@ from callerid import Route as Rule
 from callerid.asgi import CallerMiddleware
 from callerid_adapters.fastapi import CallerGuard
 from callerid_adapters.flask import CallerGuard as FlaskGuard
-from tests.adapters.support import guard_for
+from tests.adapters.support import ask, guard_for
 from tests.inventory import Send, check_by_asking, rows, table
 from tests.support import ANA, LOGIN, SEARCH, FakeIssuer
 
@@ -33,8 +32,7 @@ PLAIN: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": Non
 
 
 def client(app: Any) -> Send:
-    asked = TestClient(app, raise_server_exceptions=False)
-    return lambda method, path, headers: asked.request(method, path, headers=headers).status_code
+    return lambda method, path, headers: ask(app, path, headers, method=method).status_code
 
 
 def answer(request: Request) -> PlainTextResponse:

@@ -19,7 +19,7 @@ _FRAMEWORKS = {
     "werkzeug": "callerid_adapters.inventory.flask",
     "django": "callerid_adapters.inventory.django",
 }
-_INNER = ("app", "application", "wsgi_app")  # what middleware calls the application that it is around
+_INNER = ("app", "application", "wsgi_app", "wsgi_application")  # what middleware calls the application that it is around
 
 Walk = Callable[[Any, Place], Iterator[Served]]
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from callerid.cli.screen import Report, counted
-from callerid.inventory import Row, unused_rules, who_may_call
+from callerid.inventory import Row, who_may_call
 from callerid.members import ALL_USERS
 from callerid_adapters.inventory import inventory
 
@@ -20,8 +20,7 @@ def report(app: Any, fail_on: Collection[str], meant_to_be_public: Collection[st
     Raises:
         ConfigurationError: for a handler's list that has no Guard, or that its Guard cannot read.
     """
-    served = inventory(app)
-    rows, unused = who_may_call(served), unused_rules(served)
+    rows, unused = who_may_call(inventory(app))
     found = {
         "public": [name for row in rows if row.is_public and row.path not in meant_to_be_public for name in row.names],
         "dead": [name for row in rows if row.is_dead for name in row.names],
