@@ -1,5 +1,8 @@
 """callerid routes: what an application serves, as an operator and as CI asks."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,8 +89,13 @@ def test_what_a_person_is_shown(module: str) -> None:
     assert ["GET", "/healthz", "allUsers", "routes:", "/healthz", f"{module}.healthz"] in lines
     assert lines[lines.index(["Rules", "that", "match", "no", "route"]) + 1] == ["routes:", "/old"]
     assert shown.stdout.endswith("3 routes, 1 open to everyone, 1 that nobody may call, 1 rule without a route\n")
-    assert "hello" not in shown.stdout
-    assert "hello from the module" in shown.stderr
+
+
+def test_what_the_module_prints_is_no_part_of_the_report(module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "callerid", "routes", module, "--json"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert len(json.loads(ended.stdout)["routes"]) == 3
+    assert ended.stderr == "hello from the module\n"
 
 
 @pytest.mark.parametrize(
