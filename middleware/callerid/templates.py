@@ -57,9 +57,11 @@ def template_of(tokens: Iterable[str | Hole]) -> Template:
         if isinstance(token, Hole):
             segments[-1].append(token)
             continue
-        first, *others = token.split("/")
-        segments[-1] += [first] if first else []
-        segments += [[text] if text else [] for text in others]
+        for index, text in enumerate(token.split("/")):
+            if index:
+                segments.append([])
+            if text:
+                segments[-1].append(text)
     return tuple(part for segment in segments if segment for part in _parts(segment))
 
 
