@@ -4,6 +4,7 @@
 # make fuzz    every parser under a coverage-guided fuzzer, for FUZZ_SECONDS (20) each; tests/fuzz/__init__.py says what is kept
 # make bench   what callerid costs beside other libraries: docs/benchmarks.md and its pictures, in ten minutes; end to end with `wrk`;
 #              BENCH=--quick is a smoke test of it
+# make docs    the documentation as a site, in site/; a link that leads nowhere ends it
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
@@ -13,7 +14,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit faults fuzz bench lowest package clean
+.PHONY: demo test lint types unit faults fuzz bench docs lowest package clean
 
 demo: .venv/demo
 	$(VENV) -m sample_apps.demo
@@ -45,6 +46,9 @@ fuzz: .venv/test
 bench: .venv/bench
 	$(VENV) -m tests.benchmarks $(BENCH)
 
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(VENV) -m mkdocs build --strict --config-file .mkdocs.yml
+
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -p no:randomly --ignore=tests/faults
 
@@ -66,4 +70,4 @@ package: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz
+	rm -rf .venv .venv-lowest dist build site .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz

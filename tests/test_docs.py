@@ -20,12 +20,15 @@ from sample_apps.demo.stage import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callerid import Guard, GuardStatus, Issuer, errors, members, settings
+from callerid import Guard, GuardStatus, Issuer, asgi, errors, members, pytest_plugin, settings, testing, wsgi
+from callerid.metrics import opentelemetry, prometheus
+from callerid_adapters import django, drf, fastapi, flask
 from tests.contract.wire import Headers, exchange
 from tests.keys import Endpoint, answer
 from tests.keys.test_fetch import Authority
 from tests.senders import GOOGLES, KINDS, Kind, of_account, of_google
 from tests.support import ANA, LOGIN, STRANGER, FakeIssuer, refuses
+from tests.test_exports import NAMES
 
 ROOT = Path(__file__).parents[1]
 PAGES = {page.name: page.read_text() for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}
@@ -448,6 +451,21 @@ def test_the_refusal_that_is_shown_is_what_is_sent(issuer: FakeIssuer, caplog: p
 def test_contributors_are_told_of_every_room() -> None:
     rooms = {module.name for module in (ROOT / "middleware" / "callerid").glob("[a-z]*.py")}
     assert rooms <= set(re.findall(r"\w+\.py", PAGES["CONTRIBUTING.md"]))
+
+
+def test_the_reference_has_every_name() -> None:
+    shown = re.findall(r"^<!-- ::: ([\w.]+)", "".join(PAGES[name] for name in PAGES if name.startswith("api")), re.MULTILINE)
+    modules = (asgi, wsgi, testing, pytest_plugin, prometheus, opentelemetry, django, drf, fastapi, flask)
+    public = [f"callerid.{name}" for name in NAMES]
+    public += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
+    for_adapters = {name for name in public if re.search(r"_request$|_raw_path$|\.WSGIHeaders$|\.hand_over$", name)}
+    assert sorted(shown) == sorted(set(public) - for_adapters)
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    nav = (ROOT / ".mkdocs.yml").read_text().partition("\nnav:")[2]
+    named = re.findall(r": ([\w-]+\.md)$", nav, re.MULTILINE)
+    assert sorted(named) == sorted(set(PAGES) - {"README.md"})
 
 
 def slug(heading: str) -> str:
