@@ -419,9 +419,18 @@ def cells(text: str) -> list[list[str]]:
 
 def test_the_table_of_refusals_is_the_codes() -> None:
     table = [row for row in cells(PAGES["refusals.md"]) if len(row) == 5]
-    told = {reason: (status, challenge) for reason, status, challenge, *_ in table}
+    told = {reason: (status, challenge, detail) for reason, status, challenge, detail, _ in table}
     refusals = map(errors.refusal, errors._REASONS)
-    assert told == {refused.reason: (str(refused.status), refused.challenge or "none") for refused in refusals}
+    assert told == {refused.reason: (str(refused.status), refused.challenge or "none", refused.detail) for refused in refusals}
+
+
+def test_troubleshooting_has_every_reason_and_quotes_what_is_logged() -> None:
+    table = cells(section("troubleshooting.md", "By reason"))
+    assert sorted(row[0] for row in table) == sorted(errors._REASONS)
+    sources = "".join(path.read_text() for path in (ROOT / "middleware" / "callerid").rglob("*.py"))
+    written = re.sub(r'"\s*f?"', "", sources)  # sentences that go on in the next line
+    quoted = re.findall(r'"([a-z][^"]*)"', "".join(row[2] for row in table) + section("troubleshooting.md", "Without a reason"))
+    assert [words for words in quoted if words not in written] == []
 
 
 @pytest.mark.parametrize(
