@@ -20,7 +20,7 @@ from sample_apps.demo.stage import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callerid import Guard, GuardStatus, Issuer, asgi, errors, members, pytest_plugin, settings, testing, wsgi
+from callerid import Guard, GuardStatus, Issuer, asgi, errors, members, oidc, pytest_plugin, settings, testing, wsgi
 from callerid.metrics import opentelemetry, prometheus
 from callerid_adapters import django, drf, fastapi, flask
 from tests.contract.wire import Headers, exchange
@@ -82,6 +82,7 @@ STREAM = [(ANA, "GET /export", 200), (NOBODY, "GET /export", 401)]
 WEBSOCKET = [(LOGIN, "WS /events", 101), (NOBODY, "WS /events", 401)]
 
 REVOKED = "107517467455664443765"
+TENANT = "https://shop.eu.auth0.com/"
 GCLOUD = "32555940559.apps.googleusercontent.com"
 
 # The senders of the page on them: what each sends, as it is known to send it.
@@ -90,6 +91,11 @@ SENT = GOOGLES | KINDS | {
     "gcloud": of_google(ANA, GCLOUD, email="ana@example.com", hd="example.com", azp=GCLOUD, at_hash="nU3z", sub="106"),
     "the gateway": of_account(AUDIENCE),
     "a revoked account": of_google(f"principal:https://accounts.google.com/{REVOKED}", AUDIENCE, azp=REVOKED, sub=REVOKED),
+    "a tenant's machine": Kind(
+        lambda **keys: oidc(TENANT, audience="user-profiles", **keys),
+        {"iss": TENANT, "aud": "user-profiles", "sub": "crm@clients", "scope": "read:profiles write:profiles"},
+        f"principal:{TENANT}/crm@clients",
+    ),
     "a GKE pod": Kind(
         KINDS["Kubernetes"].profile,
         KINDS["Kubernetes"].claims | {"iss": "https://container.googleapis.com/v1/projects/shop/locations/europe-west1/clusters/main"},
@@ -132,6 +138,7 @@ SERVED = {
         GUNICORN,
         [(NOBODY, "GET /metrics", 401), (LOGIN, "GET /metrics", 403), (LOGIN.replace("login", "prometheus"), "GET /metrics", 200)],
     ),
+    "migration.md 1": (GUNICORN, [*ONLY_CALLERS, *HEALTH]),
     "keys.md 1": (UVICORN, [*HEALTH, (NOBODY, "GET /readyz", 200), (NOBODY, "GET /keys", 401)]),
 }
 SENDERS = {
@@ -188,6 +195,10 @@ SENDERS = {
             *SENDERS_READ,
         ],
     ),
+    "migration.md 2": (
+        UVICORN,
+        [("a tenant's machine", "GET /profiles/7", 200), (LOGIN, "GET /profiles/7", 401), *SENDERS_READ[:1]],
+    ),
     "senders.md 14": (UVICORN, [("google", "GET /profiles/7", 200), ("a revoked account", "GET /profiles/7", 403), *SENDERS_READ]),
 }
 WITH_CORS = [name for name, files in PROGRAMS.items() if re.search("CORS|corsheaders", "".join(files.values()))]
@@ -203,6 +214,7 @@ KEY_HOSTS = (
     "token.actions.githubusercontent.com",
     "gitlab.com",
     "container.googleapis.com",
+    "shop.eu.auth0.com",
 )
 
 
@@ -225,7 +237,7 @@ def environment(issuer: FakeIssuer, proxy_issuer: FakeIssuer, tmp_path_factory: 
         with tls.wrap_socket(connection, server_side=True) as line:
             path, host = re.match(rb"GET (\S+)(?s:.*)\r\nHost: (\S+)", line.recv(65536)).groups()  # type: ignore[union-attr]
             name = f"https://{host.decode()}{path.decode()}".removesuffix("/.well-known/openid-configuration")
-            configuration = json.dumps({"issuer": name, "jwks_uri": f"{name}/jwks"}).encode()
+            configuration = json.dumps({"issuer": TENANT if host in TENANT.encode() else name, "jwks_uri": f"{name}/jwks"}).encode()
             line.sendall(answer(configuration if path.endswith(b"configuration") else keys))
 
     outside = ("CALLERID_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
