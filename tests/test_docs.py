@@ -76,7 +76,12 @@ DJANGO_ASYNC = "uvicorn --factory django.core.asgi:get_asgi_application --port {
 NOBODY = ""
 ONLY_CALLERS = [(LOGIN, "GET /profiles/7", 200), (STRANGER, "GET /profiles/7", 403), (NOBODY, "GET /profiles/7", 401)]
 ONLY_ANA = [(LOGIN, "PUT /profiles/7", 403), (ANA, "PUT /profiles/7", 200)]
-PUBLIC = [(NOBODY, "GET /catalog", 200), (LOGIN, "GET /catalog", 200), ("forged", "GET /catalog", 401)]
+PUBLIC = [
+    (NOBODY, "GET /catalog", 200),
+    (LOGIN, "GET /catalog", 200),
+    (STRANGER, "GET /catalog", 403),
+    ("forged", "GET /catalog", 401),
+]
 HEALTH = [(NOBODY, "GET /healthz", 200), (NOBODY, "GET /nowhere", 401)]
 STREAM = [(ANA, "GET /export", 200), (NOBODY, "GET /export", 401)]
 WEBSOCKET = [(LOGIN, "WS /events", 101), (NOBODY, "WS /events", 401)]
