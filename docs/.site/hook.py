@@ -1,8 +1,8 @@
 """Makes the site of pages that are written for GitHub.
 
-Some pages stand at the top of the repository and take part all the same; links between them and docs/ lose the folder. Where a page
-has `<!-- ::: callerid.Guard: check, acheck -->`, which GitHub does not show, the site has what the docstrings of that object and these
-members of it say; all members, if none are named.
+Some pages stand at the top of the repository and take part all the same; links between them and docs/ lose the folder. Where a
+page has `<!-- ::: callerid.Guard: check, acheck -->`, which GitHub does not show, the site has what the docstrings of that object
+and of these members say; of all members, if none is named.
 """
 
 import re
@@ -26,7 +26,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     if page.file.src_uri in TOP:
         return re.sub(r"\]\(docs/", "](", markdown)
-    markdown = re.sub(rf"\]\(\.\./(?:{re.escape(SCHEMA)}|({'|'.join(TOP)}))", lambda at: f"]({at[1] or Path(SCHEMA).name}", markdown)
+    for name in (*TOP, SCHEMA):
+        markdown = markdown.replace(f"](../{name}", f"]({Path(name).name}")
     return re.sub(r"^<!-- ::: ([\w.]+)(?:: (.*))? -->$", _directive, markdown, flags=re.MULTILINE)
 
 
