@@ -6,6 +6,7 @@
 #              BENCH=--quick is a smoke test of it
 # make monitoring  the dashboard and alert rules of docs/monitoring/ against Debian's prometheus, which scrapes the demo, and the picture
 #              of it; MONITORING=--quick draws nothing
+# make docs    the documentation as a site, in site/; a link that leads nowhere ends it
 # make lowest  the tests at the lowest supported versions
 # make package sdist and wheel, installed into an empty environment where the samples run
 
@@ -16,7 +17,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit faults fuzz bench monitoring lowest package clean
+.PHONY: demo test lint types unit faults fuzz bench monitoring docs lowest package clean
 
 demo: .venv/demo
 	$(VENV) -m sample_apps.demo
@@ -51,6 +52,9 @@ bench: .venv/bench
 monitoring: .venv/monitoring
 	$(VENV) -m tests.monitoring $(MONITORING)
 
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(VENV) -m mkdocs build --strict --config-file .mkdocs.yml
+
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -p no:randomly --ignore=tests/faults
 
@@ -72,4 +76,4 @@ package: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz
+	rm -rf .venv .venv-lowest dist build site .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz

@@ -20,12 +20,15 @@ from sample_apps.demo.stage import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callerid import Guard, GuardStatus, Issuer, errors, members, settings
+from callerid import Guard, GuardStatus, Issuer, asgi, errors, members, oidc, pytest_plugin, settings, testing, wsgi
+from callerid.metrics import opentelemetry, prometheus
+from callerid_adapters import django, drf, fastapi, flask
 from tests.contract.wire import Headers, exchange
 from tests.keys import Endpoint, answer
 from tests.keys.test_fetch import Authority
 from tests.senders import GOOGLES, KINDS, Kind, of_account, of_google
 from tests.support import ANA, LOGIN, STRANGER, FakeIssuer, refuses
+from tests.test_exports import NAMES
 
 ROOT = Path(__file__).parents[1]
 PAGES = {page.name: page.read_text() for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}
@@ -58,7 +61,12 @@ def programs(page: str) -> list[dict[str, str]]:
     return found
 
 
-PROGRAMS = {f"{page} {number}": files for page in PAGES for number, files in enumerate(programs(page), 1)}
+PROGRAMS = {
+    f"{page} {number}": files
+    for page in PAGES
+    if page != "tutorial.md"  # test_tutorial.py follows it
+    for number, files in enumerate(programs(page), 1)
+}
 
 UVICORN = "uvicorn main:app --port {port}"
 GUNICORN = "gunicorn main:app --bind 127.0.0.1:{port} --threads 4"
@@ -68,12 +76,18 @@ DJANGO_ASYNC = "uvicorn --factory django.core.asgi:get_asgi_application --port {
 NOBODY = ""
 ONLY_CALLERS = [(LOGIN, "GET /profiles/7", 200), (STRANGER, "GET /profiles/7", 403), (NOBODY, "GET /profiles/7", 401)]
 ONLY_ANA = [(LOGIN, "PUT /profiles/7", 403), (ANA, "PUT /profiles/7", 200)]
-PUBLIC = [(NOBODY, "GET /catalog", 200), (LOGIN, "GET /catalog", 200), ("forged", "GET /catalog", 401)]
+PUBLIC = [
+    (NOBODY, "GET /catalog", 200),
+    (LOGIN, "GET /catalog", 200),
+    (STRANGER, "GET /catalog", 403),
+    ("forged", "GET /catalog", 401),
+]
 HEALTH = [(NOBODY, "GET /healthz", 200), (NOBODY, "GET /nowhere", 401)]
 STREAM = [(ANA, "GET /export", 200), (NOBODY, "GET /export", 401)]
 WEBSOCKET = [(LOGIN, "WS /events", 101), (NOBODY, "WS /events", 401)]
 
 REVOKED = "107517467455664443765"
+TENANT = "https://shop.eu.auth0.com/"
 GCLOUD = "32555940559.apps.googleusercontent.com"
 
 # The senders of the page on them: what each sends, as it is known to send it.
@@ -82,6 +96,11 @@ SENT = GOOGLES | KINDS | {
     "gcloud": of_google(ANA, GCLOUD, email="ana@example.com", hd="example.com", azp=GCLOUD, at_hash="nU3z", sub="106"),
     "the gateway": of_account(AUDIENCE),
     "a revoked account": of_google(f"principal:https://accounts.google.com/{REVOKED}", AUDIENCE, azp=REVOKED, sub=REVOKED),
+    "a tenant's machine": Kind(
+        lambda **keys: oidc(TENANT, audience="user-profiles", **keys),
+        {"iss": TENANT, "aud": "user-profiles", "sub": "crm@clients", "scope": "read:profiles write:profiles"},
+        f"principal:{TENANT}/crm@clients",
+    ),
     "a GKE pod": Kind(
         KINDS["Kubernetes"].profile,
         KINDS["Kubernetes"].claims | {"iss": "https://container.googleapis.com/v1/projects/shop/locations/europe-west1/clusters/main"},
@@ -128,6 +147,7 @@ SERVED = {
         GUNICORN,
         [(NOBODY, "GET /metrics", 401), (LOGIN, "GET /metrics", 403), (LOGIN.replace("login", "prometheus"), "GET /metrics", 200)],
     ),
+    "migration.md 1": (GUNICORN, [*ONLY_CALLERS, *HEALTH]),
     "keys.md 1": (UVICORN, [*HEALTH, (NOBODY, "GET /readyz", 200), (NOBODY, "GET /keys", 401)]),
 }
 SENDERS = {
@@ -184,6 +204,10 @@ SENDERS = {
             *SENDERS_READ,
         ],
     ),
+    "migration.md 2": (
+        UVICORN,
+        [("a tenant's machine", "GET /profiles/7", 200), (LOGIN, "GET /profiles/7", 401), *SENDERS_READ[:1]],
+    ),
     "senders.md 14": (UVICORN, [("google", "GET /profiles/7", 200), ("a revoked account", "GET /profiles/7", 403), *SENDERS_READ]),
 }
 WITH_CORS = [name for name, files in PROGRAMS.items() if re.search("CORS|corsheaders", "".join(files.values()))]
@@ -199,6 +223,7 @@ KEY_HOSTS = (
     "token.actions.githubusercontent.com",
     "gitlab.com",
     "container.googleapis.com",
+    "shop.eu.auth0.com",
 )
 
 
@@ -221,7 +246,7 @@ def environment(issuer: FakeIssuer, proxy_issuer: FakeIssuer, tmp_path_factory: 
         with tls.wrap_socket(connection, server_side=True) as line:
             path, host = re.match(rb"GET (\S+)(?s:.*)\r\nHost: (\S+)", line.recv(65536)).groups()  # type: ignore[union-attr]
             name = f"https://{host.decode()}{path.decode()}".removesuffix("/.well-known/openid-configuration")
-            configuration = json.dumps({"issuer": name, "jwks_uri": f"{name}/jwks"}).encode()
+            configuration = json.dumps({"issuer": TENANT if host in TENANT.encode() else name, "jwks_uri": f"{name}/jwks"}).encode()
             line.sendall(answer(configuration if path.endswith(b"configuration") else keys))
 
     outside = ("CALLERID_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -415,9 +440,18 @@ def cells(text: str) -> list[list[str]]:
 
 def test_the_table_of_refusals_is_the_codes() -> None:
     table = [row for row in cells(PAGES["refusals.md"]) if len(row) == 5]
-    told = {reason: (status, challenge) for reason, status, challenge, *_ in table}
+    told = {reason: (status, challenge, detail) for reason, status, challenge, detail, _ in table}
     refusals = map(errors.refusal, errors._REASONS)
-    assert told == {refused.reason: (str(refused.status), refused.challenge or "none") for refused in refusals}
+    assert told == {refused.reason: (str(refused.status), refused.challenge or "none", refused.detail) for refused in refusals}
+
+
+def test_troubleshooting_has_every_reason_and_quotes_what_is_logged() -> None:
+    table = cells(section("troubleshooting.md", "By reason"))
+    assert sorted(row[0] for row in table) == sorted(errors._REASONS)
+    sources = "".join(path.read_text() for path in (ROOT / "middleware" / "callerid").rglob("*.py"))
+    written = re.sub(r'"\s*f?"', "", sources)  # sentences that go on in the next line
+    quoted = re.findall(r'"([a-z][^"]*)"', "".join(row[2] for row in table) + section("troubleshooting.md", "Without a reason"))
+    assert [words for words in quoted if words not in written] == []
 
 
 @pytest.mark.parametrize(
@@ -447,6 +481,21 @@ def test_the_refusal_that_is_shown_is_what_is_sent(issuer: FakeIssuer, caplog: p
 def test_contributors_are_told_of_every_room() -> None:
     rooms = {module.name for module in (ROOT / "middleware" / "callerid").glob("[a-z]*.py")}
     assert rooms <= set(re.findall(r"\w+\.py", PAGES["CONTRIBUTING.md"]))
+
+
+def test_the_reference_has_every_name() -> None:
+    shown = re.findall(r"^<!-- ::: ([\w.]+)", "".join(PAGES[name] for name in PAGES if name.startswith("api")), re.MULTILINE)
+    modules = (asgi, wsgi, testing, pytest_plugin, prometheus, opentelemetry, django, drf, fastapi, flask)
+    public = [f"callerid.{name}" for name in NAMES]
+    public += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
+    for_adapters = {name for name in public if re.search(r"_request$|_raw_path$|\.WSGIHeaders$|\.hand_over$", name)}
+    assert sorted(shown) == sorted(set(public) - for_adapters)
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    nav = (ROOT / ".mkdocs.yml").read_text().partition("\nnav:")[2]
+    named = re.findall(r": ([\w-]+\.md)$", nav, re.MULTILINE)
+    assert sorted(named) == sorted(set(PAGES) - {"README.md"})
 
 
 def slug(heading: str) -> str:

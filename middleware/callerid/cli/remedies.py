@@ -1,4 +1,4 @@
-"""What to do about a refusal, by its reason: the table of docs/refusals.md, for a terminal."""
+"""What to do about a refusal, by its reason: docs/troubleshooting.md in short, for a terminal."""
 
 __all__ = ["REMEDIES"]
 
