@@ -109,6 +109,7 @@ def test_a_loopback_issuer_and_what_it_prints() -> None:
             caller = guard.check("GET", "/", {name: value})
             assert caller is not None
             assert (caller.member, call[3]) == (member, "http://127.0.0.1:1/x")
+        assert guard.status()["https://accounts.google.com"]["key_ids"] != ["key-1"]  # another in each run
         issuer.send_signal(signal.SIGINT)
         assert issuer.wait(timeout=20) == 0
         assert issuer.stderr

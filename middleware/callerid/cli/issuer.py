@@ -1,5 +1,6 @@
 """A loopback issuer for development, in place of every switch that turns verification off."""
 
+import secrets
 import shlex
 import signal
 import threading
@@ -23,6 +24,8 @@ def serve(members: Sequence[str], audience: str, url: str, port: int) -> None:
         issuer = FakeIssuer(port=port)
     except OSError as error:
         raise ConfigurationError(f"--port {port}: {error.strerror}; give another one, or 0 for any that is free") from None
+    issuer.published.clear()
+    issuer.kid = issuer.add_key(secrets.token_hex(4))  # so that a service which has the keys of another run asks for these
     with issuer:
         out = Console(highlight=False, soft_wrap=True, markup=False)
         calls = [(member, issuer.headers(member, audience)) for member in members]
