@@ -60,6 +60,20 @@ def test_whole_alphabet_of_b64token_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("Bearer ", "there is no token in it"),
+        ("Bearer 'a'", "there are quotes around the token"),
+        ("Bearer a b", "it has a blank in it"),
+    ],
+)
+def test_what_is_wrong_with_a_credential_is_told(sent: str, told: str) -> None:
+    with refuses("malformed_credentials") as refused:
+        token_in([(AUTHORIZATION, sent)])
+    assert told in str(refused.value.note)
+
+
+@pytest.mark.parametrize(
     ("bearer", "headers"),
     named(
         ("no header", DEFAULT, []),

@@ -369,6 +369,7 @@ def test_max_key_age_bounds_what_the_endpoint_says(max_key_age: float, lifetime:
         ),
         ("empty audience", [google()], {"audience": ""}, ["audience: empty"]),
         ("audience with a blank", [google()], {"audience": "a "}, ["audience: 'a ' has blanks around it"]),
+        ("audience in quotes", [google()], {"audience": '"a"'}, ["has quotes around it; take them out"]),
         ("gcloud's client id", [google()], {"audience": "32555940559.apps.googleusercontent.com"}, ["allow_shared_audience=True"]),
         (
             "gcloud's other client id among several",

@@ -279,6 +279,11 @@ def test_environment_is_read_once(issuer: FakeIssuer) -> None:
         ("typo in a file", {"CALLERID_JWKS_FIEL": "x"}, ["did you mean CALLERID_JWKS_FILE?"]),
         ("typo in the authorities", {"CALLERID_CAFILE": "x"}, ["did you mean CALLERID_CA_FILE?"]),
         ("token in place of its file", {"CALLERID_BEARER_TOKEN": "x"}, ["did you mean CALLERID_BEARER_TOKEN_FILE?"]),
+        (
+            "routes",
+            {"CALLERID_ROUTES": "/"},
+            ["CALLERID_ROUTES is no variable", "[[routes]] in the file that CALLERID_POLICY names"],
+        ),
         ("switch that does not exist", {"CALLERID_ZZZ": "1"}, ["CALLERID_ZZZ is no variable", "CALLERID_"]),
         ("no such policy", {"CALLERID_POLICY": "/no/such.toml"}, ["CALLERID_POLICY", "/no/such.toml", "cannot be read"]),
         ("empty policy", {"CALLERID_POLICY": ""}, ["CALLERID_POLICY: empty; give the path"]),

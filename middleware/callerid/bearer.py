@@ -141,7 +141,7 @@ class Bearer:
                 raise _malformed(header, f"it does not begin with {header.scheme!r} and a space")
             value = value.lstrip(" ")
         if not B64TOKEN.fullmatch(value):
-            raise _malformed(header, "what it holds is not one b64token (RFC 6750 section 2.1)")
+            raise _malformed(header, _no_token(value))
         return value
 
     def header_of(self, issuer: str) -> Header:
@@ -165,6 +165,14 @@ def _header(header: object) -> Header:
 def header_text(value: str | bytes) -> str:
     """A header's name or value as text, whichever way the server has it."""
     return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _no_token(value: str) -> str:
+    if not value:
+        return "there is no token in it"
+    if value[0] in "\"'":
+        return "there are quotes around the token"
+    return "what it holds is not one token (RFC 6750 section 2.1): it has a blank in it, or another character that no token has"
 
 
 def _is_another_scheme(wanted: str, scheme: str, rest: str) -> bool:

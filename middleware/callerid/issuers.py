@@ -226,4 +226,6 @@ def audiences(field: str, value: str | Iterable[str]) -> tuple[str, ...]:
     for each in several:
         if each != each.strip():
             raise ConfigurationError(f"{field}: {each!r} has blanks around it; take them out")
+        if each[0] in "\"'" and each[-1] == each[0]:  # as `docker --env-file` leaves them
+            raise ConfigurationError(f"{field}: {each!r} has quotes around it; take them out")
     return several

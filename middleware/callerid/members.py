@@ -180,7 +180,9 @@ class MemberReader:
         if name in path:
             raise ConfigurationError(f"groups: {' → '.join((*path, name))} is a cycle; take one of them out")
         if name not in self._groups:
-            raise ConfigurationError(f"{where}: group {name!r} is not defined in groups{_did_you_mean(name, self._groups)}")
+            raise ConfigurationError(
+                f"{where}: group {name!r} is not defined in groups{_did_you_mean(name, self._groups) or '; list its members there'}"
+            )
         inner = as_list(f"groups: {name}", self._groups[name])
         if not inner:
             raise ConfigurationError(f"groups: {name} is empty; name its members or delete it")
@@ -227,6 +229,8 @@ def checked_word(where: str, word: object) -> str:
             mend = "take out the inner brackets"
         raise ConfigurationError(f"{where}: {word!r} is no member; {mend}")
     word = word.strip()
+    if word[0] in "\"'" or word[-1] in "\"'":  # as `docker --env-file` leaves them
+        raise ConfigurationError(f"{where}: {word} has quotes around it; take them out")
     kind, colon, value = word.partition(":")
     if word in (ALL_USERS, ALL_AUTHENTICATED_USERS) or (kind in _KINDS and value):
         return word
@@ -250,8 +254,12 @@ def _add_address(members: Members, where: str, kind: str, value: str) -> None:
         return
     address = normal_address(value)
     if address is None or "*" in value or any(character.isspace() for character in value):
-        raise ConfigurationError(f"{where}: {kind}:{value}: {value!r} is no e-mail address (whole, ASCII, one @)")
+        raise ConfigurationError(
+            f"{where}: {kind}:{value}: {value!r} is no e-mail address (whole, ASCII, one @); commas separate members"
+        )
     other = "serviceAccount" if is_service_account(address) else "user"
+    if kind == "serviceAccount" and "." not in domain_of(address):
+        raise ConfigurationError(f"{where}: {kind}:{value}: a service account is NAME@PROJECT{_PROJECT_SUFFIX}")
     ends_in = ".".join(domain_of(address).split(".")[-2:])
     if other != kind == "serviceAccount" and closest(ends_in, ["gserviceaccount.com"], cutoff=0.8):
         raise ConfigurationError(
@@ -278,6 +286,10 @@ def _domain(where: str, value: str) -> str:
     address = normal_address(f"somebody@{value}")
     if address is None or "*" in value or "." not in value or any(character.isspace() for character in value):
         raise ConfigurationError(f"{where}: domain:{value}: {value!r} is no domain; write one like domain:example.com")
+    if domain_of(address) in ("gmail.com", "googlemail.com"):
+        raise ConfigurationError(
+            f"{where}: domain:{value} can match nobody, since these are no Workspace accounts; name each user:"
+        )
     if is_service_account(address):
         raise ConfigurationError(f"{where}: domain:{value} can match nobody; did you mean serviceAccount:*@{value}?")
     return domain_of(address)
@@ -287,7 +299,9 @@ def _check_group_name(where: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError(f"{where}: {name!r} is no name")
     if "@" in name:
-        raise ConfigurationError(f"{where}: group {name!r}: Google Groups are not consulted; list its members here, without @")
+        raise ConfigurationError(
+            f"{where}: group {name!r}: Google Groups are not consulted; list its members in a group whose name has no @"
+        )
 
 
 def _did_you_mean(word: str, candidates: Iterable[str]) -> str:

@@ -300,7 +300,9 @@ class Policy:
     def _taken(self, header: Header, sent: bytes) -> Unexamined:
         token = self.bearer.token(header, sent)
         if token is None:
-            raise refusal("missing_credentials", f"{header.name} is there with another scheme than {header.scheme}")
+            raise refusal(
+                "missing_credentials", f"{header.name} is there with another scheme than {header.scheme}, or without that word"
+            )
         return Unexamined(token, header, self.bearer.as_sent(header, sent, token))
 
     def _not_admitted(self, rule: Rule, caller: Caller) -> Refused:

@@ -283,6 +283,8 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
         if name.startswith(_PREFIX) and name not in _KNOWN and not name.startswith(_SERVICE_LINKS):
             close = closest(name.removeprefix(_PREFIX), [known.removeprefix(_PREFIX) for known in _KNOWN])
             hint = f"did you mean {_PREFIX}{close}?" if close else f"known are {', '.join(sorted(_KNOWN))}"
+            if name == f"{_PREFIX}ROUTES":
+                hint = f"routes are [[routes]] in the file that {_PREFIX}POLICY names, or a keyword"
             raise ConfigurationError(f"{name} is no variable of callerid's; {hint}")
 
 

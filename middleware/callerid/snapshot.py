@@ -21,6 +21,7 @@ def assert_callers(app: Any, expected: Mapping[str, str | Iterable[str]]) -> Non
         AssertionError: with what differs, and the table as it is.
         ConfigurationError: for what is no member, and where the inventory cannot be made.
     """
+    __tracebackhide__ = True  # pytest shows what differs, and not this
     actual = dict(_actual(app))
     wanted = dict(_wanted(expected))
     differences = [

@@ -135,7 +135,9 @@ class Verifier:
 
     def _check_without_key(self, token: UnverifiedToken, header: Header | None) -> tuple[Issuer, _Claimed]:
         if token.alg not in self._algorithms:
-            raise refusal("algorithm_not_allowed", f"unverified_alg={shown(token.alg)}")
+            raise refusal(
+                "algorithm_not_allowed", f"unverified_alg={shown(token.alg)}, accepted: {', '.join(sorted(self._algorithms))}"
+            )
         issuer = self.issuer_of(token, header)
         claimed = self._check_claims(token.claims, issuer)  # 4
         self.is_present(token)  # 5
@@ -203,7 +205,7 @@ class Verifier:
         """Refuse a token before its time, after it, or with too much of it. All are in seconds since the epoch."""
         now = self._clock()
         if now >= expires_at + self._leeway:
-            raise refusal("token_expired", f"unverified_exp={shown(expires_at)}, now {now:.0f}")
+            raise refusal("token_expired", f"unverified_exp={shown(expires_at)}, now {now:.0f}: {now - expires_at:.0f} seconds ago")
         if now < not_before - self._leeway:
             raise refusal("token_not_yet_valid", f"unverified_nbf={shown(not_before)}, now {now:.0f}; compare the clocks")
         if expires_at - issued_at > issuer.max_token_lifetime:

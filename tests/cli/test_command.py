@@ -129,7 +129,7 @@ def test_a_port_that_is_taken(issuer: FakeIssuer) -> None:
 def test_a_member_that_nobody_can_be() -> None:
     told = run("issuer", "--port", "0", "--as", "serviceAcount:login@shop.iam.gserviceaccount.com")
     assert (told.exit_code, told.stdout) == (2, "")
-    assert "is nobody who calls" in told.stderr
+    assert "did you mean 'serviceAccount:login@" in told.stderr
 
 
 def test_a_process_tells_by_its_exit_code(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_folder_of_modules(module: str, tmp_path: Path, monkeypatch: pytest.Mo
         ("no module", "missing_module:app", "missing_module: cannot be imported: ModuleNotFoundError"),
         ("no such name", "{}:ap", "{}: it has no 'ap'; write module:app"),
         ("no application", "{}:LOGIN", "str is no ASGI or WSGI application"),
-        ("a factory", "{}:make_app", "is it a function that makes the application? Then write {}:make_app()"),
+        ("a factory", "{}:make_app", "{0}.make_app is no ASGI or WSGI application; if it makes one, call it: make_app()"),
         ("a factory that fails", "{}:make_broken()", "it failed: RuntimeError: no database ("),
         ("a wrong Guard", "{}:make_misconfigured()", "callers"),
         ("nothing that is called", "{}:LOGIN()", "it failed: TypeError"),

@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from inspect import isfunction, signature
 from typing import Any
 
 from callerid.asgi import CallerMiddleware as ASGIMiddleware
+from callerid.errors import ConfigurationError
 from callerid.handler import HandlerCheck
 from callerid.inventory import Place, Served
 from callerid.templates import MANY
@@ -21,6 +23,8 @@ _FRAMEWORKS = {
 }
 _INNER = ("app", "application", "wsgi_app", "wsgi_application")  # what middleware calls the application that it is around
 
+_ARGUMENTS = (1, 2, 3)  # of ASGI 2, WSGI, ASGI 3
+
 Walk = Callable[[Any, Place], Iterator[Served]]
 
 
@@ -30,9 +34,20 @@ def inventory(app: Any) -> list[Served]:
     An application of an unknown kind is one thing that serves every path.
 
     Raises:
-        ConfigurationError: for a handler's list that has no Guard, or that its Guard cannot read.
+        ConfigurationError: for a handler's list that has no Guard, or that its Guard cannot read; for a function that is no
+            application.
     """
+    if isfunction(app) and not any(_takes(app, number) for number in _ARGUMENTS):
+        raise ConfigurationError(f"{name_of(app)} is no ASGI or WSGI application; if it makes one, call it: {app.__name__}()")
     return list(_walk(app, Place()))
+
+
+def _takes(function: Any, number: int) -> bool:
+    try:
+        signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    return True
 
 
 def name_of(handler: Any) -> str:

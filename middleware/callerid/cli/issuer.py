@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from callerid.errors import ConfigurationError
+from callerid.members import checked_word
 from callerid.testing import FakeIssuer
 
 __all__ = ["serve"]
@@ -20,6 +21,7 @@ def serve(members: Sequence[str], audience: str, url: str, port: int) -> None:
     Raises:
         ConfigurationError: for a port that is taken, and for a member that nobody can be.
     """
+    members = [checked_word("--as", member) for member in members]
     try:
         issuer = FakeIssuer(port=port)
     except OSError as error:

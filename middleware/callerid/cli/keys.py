@@ -33,8 +33,10 @@ def _issuer(issuer: Issuer) -> dict[str, Any]:
         return found | {"keys": [{"kid": kid} for kid in keys.status()["key_ids"]]}
     try:
         fetched = keys.fetch_here()
-    except (FetchError, KeyDocumentError) as error:
-        mend = "look at the network, the proxy, the name server and the certificates"
+    except KeyDocumentError as error:
+        return found | {"error": str(error), "mend": "it answered, but not with keys; look whether this is the issuer's jwks_uri"}
+    except FetchError as error:
+        mend = "look at the network, the proxy, the name server and the certificates; an endpoint that answers 5xx is down itself"
         return found | {"error": str(error), "mend": mend}
     return found | {
         "keys": [{"kid": key.kid, "algorithms": sorted(key.algorithms)} for key in fetched.keys],

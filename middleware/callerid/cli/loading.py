@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
 from importlib import import_module
-from inspect import isfunction, signature
 from operator import attrgetter
 from typing import Any
 
@@ -32,11 +31,9 @@ def load(name: str, directory: str) -> Any:
         try:
             app = attrgetter(attribute.removesuffix("()"))(module)
         except AttributeError:
-            raise ConfigurationError(f"{module_name}: it has no {attribute!r}; {_MEND}") from None
+            raise ConfigurationError(f"{module_name}: it has no {attribute!r}; {_MEND}, or 'module:make_app()'") from None
         if attribute.endswith("()"):
             app = _attempt(f"{name}: it failed", app)
-        elif isfunction(app) and not signature(app).parameters:
-            raise ConfigurationError(f"{name}: is it a function that makes the application? Then write {name}()")
     if not callable(app):
         raise ConfigurationError(f"{name}: {type(app).__name__} is no ASGI or WSGI application; {_MEND}")
     return app

@@ -55,7 +55,7 @@ class KeyList:
             return fitting[0]
         if kid is not None and candidates and not fitting:
             raise refusal("algorithm_not_allowed", "the key with this kid is for another algorithm")
-        raise refusal("unknown_key", "no key, or more than one, fits this token")
+        raise refusal("unknown_key", "no key, or more than one, fits this token; callerid keys shows those that there are")
 
 
 def parse_jwks(document: bytes | Mapping[str, Any]) -> KeyList:

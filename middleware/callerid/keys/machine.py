@@ -208,7 +208,9 @@ class KeyMachine:
             next_attempt = min(self._scheduled, self._unknown_kid_fetch_at)
             return _unavailable("no key has this kid, and the key endpoint fails, so it may be new", now, next_attempt)
         self._unknown_kids += 1
-        return refusal("unknown_key", "no key has this kid, and the key endpoint was asked a moment ago")
+        return refusal(
+            "unknown_key", "no key has this kid, and the key endpoint was asked a moment ago; callerid keys shows those that it has"
+        )
 
     def _seek(self, kid: str) -> None:
         self._sought[kid] = None
