@@ -1,5 +1,7 @@
 """The who-may-call-what table as a snapshot."""
 
+from typing import Any
+
 import pytest
 from fastapi import FastAPI, WebSocket
 
@@ -69,3 +71,18 @@ def test_nobody(issuer: FakeIssuer) -> None:
     inner = CallerMiddleware(app, guard=guard_for(issuer, callers=[ANA]))
     outer = CallerMiddleware(inner, guard=guard_for(issuer, callers=[LOGIN]))
     assert_callers(outer, {"GET /x": []})
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"GET,POST /x": [ANA], "POST /x": [LOGIN]}, "assert_callers: POST /x is there twice; take one out"),
+        ({"GET /x": ANA, "GET  /x": ANA}, "GET /x is there twice"),
+        ({3: ANA}, "3 names no route"),
+        ({"GET /x": None}, "assert_callers"),
+        ({"GET /x": [b"allUsers"]}, "is no member"),
+    ],
+)
+def test_a_table_that_cannot_be_meant(app: FastAPI, table: Any, said: str) -> None:
+    with complains(said):
+        assert_callers(app, table)

@@ -49,6 +49,15 @@ def test_login_calls_with_a_token_from_its_metadata_server(start: Start, issuer:
     assert nobody.status_code == 404
 
 
+def test_a_port_that_is_taken_is_told(issuer: FakeIssuer) -> None:
+    port = int(issuer.url.rpartition(":")[2])
+    with (
+        pytest.raises(SystemExit, match=f"127.0.0.1:{port}: Address already in use; end what listens there"),
+        token_desk(issuer, port),
+    ):
+        ...
+
+
 def test_search_answers_whom_it_knows(issuer: FakeIssuer) -> None:
     ports = {name: free_port() for name in SERVERS}
     with services(issuer, ports) as urls:

@@ -4,7 +4,7 @@ An adapter enumerates what its framework routes, as `Served`, in the order in wh
 policies, `who_may_call` makes rows: where a rule is for some of a route's paths only, those are a row of their own.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from callerid.handler import HandlerCheck
 from callerid.narrowing import EVERYBODY, admitted_by, narrowed
 from callerid.policy import Policy, Rule
 from callerid.routes import check_path
-from callerid.templates import MANY, Template, covers, in_common, text_of, whole
+from callerid.templates import MANY, Template, covers, in_common, is_exact, text_of, whole
 
 __all__ = ["NO_GUARD", "Found", "Place", "Row", "Served", "who_may_call"]
 
@@ -55,7 +55,8 @@ class Place:
 class Served:
     """One thing that is served: where, for which methods (`None`: all), by what, and what its handler's own lists are.
 
-    Without a `handler` nothing is: the router comes to an end there, so what it would look at later is never reached.
+    Without a `handler` nothing is: the router comes to an end there, so what it would look at later is never reached. Where that is
+    not sure, it may hide nothing.
     """
 
     place: Place
@@ -63,15 +64,26 @@ class Served:
     handler: str | None
     checks: tuple[HandlerCheck, ...] = ()
     is_websocket: bool = False
+    may_hide: bool = True
 
     def hides(self, template: Template, method: str | None, later: "Served") -> bool:
-        """Whether the router, which comes to this first, never comes to those paths of a later one."""
+        """Whether the router, which comes to this first, never comes to those paths of a later one, for sure."""
+        own = self.place.template
+        if self.handler is None and own[-1:] == (MANY,):  # a mount, which need not take its own path, without what is below
+            own = own[:-1]
+            if template[len(own) : len(own) + 1] in ((), (MANY,)):
+                return False
+            template = template[: len(own)]
+        elif self.place.path.endswith("/") != later.place.path.endswith("/"):
+            return False
         return (
-            (self.place.host is None or self.place.host == later.place.host)
+            self.may_hide
+            and self.place.host == later.place.host
             and (self.handler is None or self.is_websocket == later.is_websocket)
             and (self.methods is None or method in self.methods)
-            and (self.place.path.endswith("/") == later.place.path.endswith("/") or MANY in self.place.template)
-            and covers(self.place.template, template)
+            and "//" not in self.place.path + later.place.path
+            and is_exact(own)
+            and covers(own, template)
         )
 
 
@@ -166,10 +178,10 @@ def _reached(served: Served, earlier: Sequence[Served]) -> dict[_Region, list[st
 
 def _guards(served: Served) -> list[Before]:
     """Those before the handler; a handler's own list brings its Guard, where that has not been asked."""
-    guards = {before.guard: before for before in served.place.guards}
-    for check in served.checks:
-        guards.setdefault(check.guard, Before(check.guard, served.place.depth))
-    return list(guards.values())
+    guards = list(dict.fromkeys(served.place.guards))
+    asked = {before.guard for before in guards}
+    own = {check.guard: Before(check.guard, served.place.depth) for check in served.checks if check.guard not in asked}
+    return [*guards, *own.values()]
 
 
 def _methods_that_matter(served: Served) -> list[str | None]:
@@ -177,27 +189,27 @@ def _methods_that_matter(served: Served) -> list[str | None]:
     if served.is_websocket:
         return ["GET"]  # its handshake
     if served.methods is not None:
-        return list(_without_head(served.methods))
+        return [*sorted(served.methods)]
     named = {method for before in _guards(served) for route in before.guard.policy.routes.routes for method in route.methods or ()}
-    return [*_without_head(named), None]
-
-
-def _without_head(methods: Iterable[str]) -> list[str]:
-    """HEAD is answered as GET is, and judged by the same rules."""
-    return sorted(method for method in methods if method != "HEAD" or "GET" not in methods)
+    return [*sorted(named), None]
 
 
 def _regions(served: Served, method: str | None) -> list[_Region]:
     regions = [_Region(served.place.template)]
     for guard, depth in _guards(served):
-        regions = [inner for region in regions for inner in _cut(region, guard.policy, depth, method)]
+        unsure = served.place.template[depth:] if MANY in served.place.template[:depth] else None
+        regions = [inner for region in regions for inner in _cut(region, guard.policy, depth, method, unsure)]
     return regions
 
 
-def _cut(region: _Region, policy: Policy, depth: int, method: str | None) -> Iterator[_Region]:
-    """The parts of a region that this policy has different rules for, in the order of the rules."""
+def _cut(region: _Region, policy: Policy, depth: int, method: str | None, unsure: Template | None) -> Iterator[_Region]:
+    """The parts of a region that this policy has different rules for, in the order of the rules. `unsure` is what it sees where
+    nobody knows how much of the path is before that.
+    """
     seen: list[Template] = []
     outer, inner = region.template[:depth], region.template[depth:]
+    if unsure is not None:
+        outer, inner = (), unsure
     if policy.has_routes and _is_ambiguous(inner):
         yield region._replace(is_refused=True)
         return
@@ -207,7 +219,8 @@ def _cut(region: _Region, policy: Policy, depth: int, method: str | None) -> Ite
         for common in in_common(whole(route), inner):
             if not any(covers(each, common) for each in seen):
                 seen.append(common)
-                yield region._replace(template=outer + common, judges=(*region.judges, (policy, rule)))
+                where = region.template if unsure is not None else outer + common
+                yield region._replace(template=where, judges=(*region.judges, (policy, rule)))
         if covers(whole(route), inner):
             return
     yield region._replace(judges=(*region.judges, (policy, policy.callers)))
@@ -233,10 +246,11 @@ def _row(served: Served, region: _Region, methods: Sequence[str | None]) -> Row:
             admitted = narrowed(admitted, admitted_by(check.guard.policy, rule))
     if region.is_refused:
         rules, admitted = ["ambiguous_path"], ()
-    named = [method for method in methods if method is not None]
+    named = [method for method in methods if method is not None and (method != "HEAD" or "GET" not in methods)]  # they are one
+    slash = "/" if served.place.path.endswith("/") and MANY not in region.template else ""
     return Row(
         methods=None if None in methods else tuple(named),
-        path=served.place.path if region.template == served.place.template else text_of(region.template),
+        path=served.place.path if region.template == served.place.template else text_of(region.template) + slash,
         host=served.place.host,
         is_websocket=served.is_websocket,
         handler=served.handler or "",
@@ -248,7 +262,7 @@ def _row(served: Served, region: _Region, methods: Sequence[str | None]) -> Row:
 def _handlers_rules(check: HandlerCheck, region: _Region) -> Iterator[Rule]:
     """What a handler's check adds to what the routes say. An optional one lets a public route be public."""
     policy = check.guard.policy
-    is_public = any(judge is policy and rule.is_public for judge, rule in region.judges)
+    *_, is_public = (rule.is_public for judge, rule in region.judges if judge is policy)  # the last one that has judged
     if is_public and check.optional:
         return
     if check.handler_list is not None:

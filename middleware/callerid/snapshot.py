@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from callerid.errors import ConfigurationError
 from callerid.inventory import who_may_call
 from callerid.members import ALL_USERS, checked_word
+from callerid.options import as_list
 
 __all__ = ["assert_callers"]
 
@@ -46,11 +48,18 @@ def _actual(app: Any) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def _wanted(expected: Mapping[str, str | Iterable[str]]) -> Iterator[tuple[str, frozenset[str]]]:
-    for name, callers in expected.items():
-        words = [callers] if isinstance(callers, str) else callers
-        members = frozenset(word if " and " in word else checked_word("assert_callers", word) for word in words)
-        methods, _, path = name.rpartition(" ")
-        yield from ((f"{method.strip()} {path}".strip(), members) for method in methods.split(","))
+    given: set[str] = set()
+    for names, callers in expected.items():
+        if not isinstance(names, str):
+            raise ConfigurationError(f"assert_callers: {names!r} names no route; write one like 'GET /profiles/{{id}}'")
+        words = as_list("assert_callers", [callers] if isinstance(callers, str) else callers)
+        members = frozenset(word if " and " in str(word) else checked_word("assert_callers", word) for word in words)
+        methods, _, path = names.rpartition(" ")
+        for name in [f"{method.strip()} {path}".strip() for method in methods.split(",")]:
+            if name in given:
+                raise ConfigurationError(f"assert_callers: {name} is there twice; take one out")
+            given.add(name)
+            yield name, members
 
 
 def _said(table: Mapping[str, frozenset[str]], name: str, absent: str) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from callerid.routes import Route
 
-__all__ = ["MANY", "Hole", "Part", "Template", "covers", "hole", "in_common", "template_of", "text_of", "whole"]
+__all__ = ["MANY", "Hole", "Part", "Template", "covers", "hole", "in_common", "is_exact", "template_of", "text_of", "whole"]
 
 
 class Hole(NamedTuple):
@@ -37,17 +37,17 @@ class Part(NamedTuple):
 
 Template = tuple[Part, ...]
 
-_ANY = re.compile(r"[^/]+")
+_ANY, _PERHAPS_ANY = re.compile(r"[^/]+"), re.compile(r"[^/]+", re.DOTALL)  # for sure, and as far as is known
 _ATOMS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[./]", re.DOTALL)  # what a character is matched by
-_ANY_SEGMENT = (_ANY.pattern, "[^/]{1,}")  # as Starlette, Django and Werkzeug write it
 MANY = Part("**", re.compile(".*"))
+MOST_OF_MANY = 2  # in one template: the ways to lay it over another are as many as the products of their lengths
 
 
-def hole(name: str, pattern: str) -> Hole:
-    """A placeholder whose router has this regular expression for it."""
+def hole(name: str, pattern: str, *, is_plain: bool = False) -> Hole:
+    """A placeholder whose router has this regular expression for it; `is_plain` where that is all, and any segment matches it."""
     if any(atom == "/" or _compiled(atom).fullmatch("/") for atom in _ATOMS.findall(pattern)):
         return Hole(name, is_many=True)
-    return Hole(name, None if pattern in _ANY_SEGMENT else pattern)
+    return Hole(name, None if is_plain else pattern)
 
 
 def template_of(tokens: Iterable[str | Hole]) -> Template:
@@ -62,7 +62,10 @@ def template_of(tokens: Iterable[str | Hole]) -> Template:
                 segments.append([])
             if text:
                 segments[-1].append(text)
-    return tuple(part for segment in segments if segment for part in _parts(segment))
+    parts = [part for segment in segments if segment for part in _parts(segment)]
+    if parts.count(MANY) > MOST_OF_MANY:
+        parts = parts[: parts.index(MANY) + 1]
+    return tuple(parts)
 
 
 def _parts(segment: list[str | Hole]) -> Iterator[Part]:
@@ -87,7 +90,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error:  # it refers to a group of the router's whole expression
-        return _ANY
+        return _PERHAPS_ANY
 
 
 def _pattern(token: str | Hole) -> str:
@@ -126,6 +129,11 @@ def in_common(rule: Template, served: Template) -> Iterator[Template]:
         if part is not None:
             for rest in in_common(rule[1:], served[1:]):
                 yield part, *rest
+
+
+def is_exact(template: Template) -> bool:
+    """Whether it is known which paths match: those, and no fewer."""
+    return all(part.is_literal or part.matches is _ANY for part in template)
 
 
 def covers(wide: Template, narrow: Template) -> bool:

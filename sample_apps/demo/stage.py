@@ -118,7 +118,11 @@ def token_desk(issuer: FakeIssuer, port: int) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Desk) as server:
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Desk)
+    except OSError as error:
+        raise SystemExit(f"127.0.0.1:{port}: {error.strerror}; end what listens there, another demo perhaps") from None
+    with server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
             yield f"127.0.0.1:{server.server_port}"

@@ -54,6 +54,22 @@ def make_misconfigured():
 
 class nested:
     inner = app
+
+
+class Hidden:
+    @property
+    def app(self):
+        raise RuntimeError("no")
+
+
+class Loop:
+    app = property(lambda self: Loop())
+
+    def __call__(self): ...
+
+
+hidden, loop = Hidden(), Loop()
+empty = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 """
 
 NUMBER = iter(range(100))
@@ -137,6 +153,9 @@ def test_a_folder_of_modules(module: str, tmp_path: Path, monkeypatch: pytest.Mo
         ("a factory that fails", "{}:make_broken()", "it failed: RuntimeError: no database ("),
         ("a wrong Guard", "{}:make_misconfigured()", "callers"),
         ("nothing that is called", "{}:LOGIN()", "it failed: TypeError"),
+        ("what cannot be looked at", "{}:hidden.app", "it cannot be looked at: RuntimeError: no"),
+        ("what cannot be looked into", "{}:loop", "it cannot be looked into: RecursionError"),
+        ("nothing that is served", "{}:empty", "it serves no route"),
     ),
 )
 def test_what_cannot_be_looked_into(module: str, name: str, said: str) -> None:
@@ -160,6 +179,11 @@ def test_a_module_that_is_wrong(tmp_path: Path, text: str, said: str) -> None:
     told = run("routes", "broken:app", "--app-dir", str(tmp_path))
     assert (told.exit_code, told.stdout) == (2, "")
     assert said in told.stderr
+
+
+def test_a_path_that_is_not_public(module: str) -> None:
+    told = run("routes", module, "--expect-public", "/ws")
+    assert (told.exit_code, "--expect-public /ws: no route of that path is open to everyone" in told.stderr) == (2, True)
 
 
 def test_an_unknown_kind(module: str) -> None:

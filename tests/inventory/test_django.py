@@ -12,7 +12,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
-from django.urls import include, path, re_path
+from django.urls import include, path, re_path, register_converter
+from django.urls.converters import StringConverter
 from django.utils.decorators import method_decorator
 from django.views import View
 from rest_framework.authentication import BasicAuthentication
@@ -28,7 +29,7 @@ from callerid_adapters.django import allow_callers
 from callerid_adapters.drf import CallerAuthentication
 from tests.adapters.support import guard_for
 from tests.inventory import Send, check_by_asking, rows, table
-from tests.support import ANA, LOGIN, SEARCH, FakeIssuer
+from tests.support import ANA, LOGIN, SEARCH, FakeIssuer, named
 
 EVERYONE = ["allUsers"]
 only_ana, only_login = allow_callers(ANA), allow_callers(LOGIN)
@@ -200,3 +201,77 @@ def test_what_an_earlier_pattern_takes_is_left_out(issuer: FakeIssuer) -> None:
 def test_a_middleware_that_is_a_function(issuer: FakeIssuer) -> None:
     with site(guard_for(issuer), show, middleware=[f"{site.__module__}.sync_only", GUARD]):
         assert table(WSGIHandler()) == {"/<rest>": [LOGIN, ANA]}
+
+
+class Picky(StringConverter):
+    """It may refuse what it matches."""
+
+
+register_converter(Picky, "picky")
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    named(
+        ("alternatives", re_path("^foo$|^bar$", show), "a/<int:i>/"),
+        ("no beginning", re_path("foo$", show), "a/pub"),
+        ("another case", re_path("(?i)^x$", show), "a/pub"),
+        ("what may be left out", re_path("^(?:v1/)?x/$", show), "x/"),
+        ("what may not follow", re_path("^(?!pub).*$", show), "pub"),
+        ("everything below", re_path("", include([path("x", show)])), "pub"),
+        ("a class that has the slash", re_path(r"^a/(?P<x>[\d/]+)$", show), "a/pub"),
+        ("a path of any length", path("a/<path:p>", show), "a"),
+        ("a converter of one's own", path("a/<picky:p>", show), "a/<str:s>"),
+        ("a final slash", path("a/<str:p>", show), "a/<str:p>/"),
+        ("an empty segment", path("a/<str:p>", show), "a//<str:p>"),
+    ),
+)
+def test_nothing_is_left_out_that_may_be_reached(issuer: FakeIssuer, first: Any, later: str) -> None:
+    with guarded(guard_for(issuer), first, path(later, show)):
+        assert f"/{later}" in table(WSGIHandler())
+
+
+def test_a_language_hides_no_other_first_segment(issuer: FakeIssuer) -> None:
+    with guarded(guard_for(issuer), *i18n_patterns(path("x", show)), path("<str:tenant>/x", show)):
+        assert list(table(WSGIHandler())) == ["/<language>/x", "/<str:tenant>/x"]
+
+
+def test_a_pattern_takes_every_method(issuer: FakeIssuer) -> None:
+    with guarded(guard_for(issuer), path("x", Profiles.as_view()), path("x", show)):
+        assert table(WSGIHandler()) == {"GET /x": [LOGIN, ANA], "PUT /x": [ANA]}
+
+
+class Lenient(Plain):
+    def perform_authentication(self, request: Request) -> None:
+        pass
+
+
+class Everything(View):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return show(request)
+
+
+class Asked(View):
+    http_method_names = ["get"]  # noqa: RUF012
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return show(request)
+
+    post = options = get
+
+
+def test_rest_frameworks_authentication_that_is_taken_away(issuer: FakeIssuer) -> None:
+    urls = [path("none", Plain.as_view(authentication_classes=[])), path("lenient", Lenient.as_view())]
+    with guarded(guard_for(issuer), *urls, MIDDLEWARE=[], REST_FRAMEWORK={"UNAUTHENTICATED_USER": None}):
+        app = WSGIHandler()
+        assert table(app) == {"GET /none": EVERYONE, "GET /lenient": EVERYONE}
+        check_by_asking(app, issuer, client())
+
+
+def test_classes_that_answer_more_than_their_methods(issuer: FakeIssuer) -> None:
+    urls = [path("everything", Everything.as_view()), path("asked", Asked.as_view(http_method_names=["get", "post", "options"]))]
+    with guarded(guard_for(issuer), *urls):
+        app = WSGIHandler()
+        asked = {f"{method} /asked": [LOGIN, ANA] for method in ("GET", "OPTIONS", "POST")}
+        assert table(app) == {"/everything": [LOGIN, ANA]} | asked
+        check_by_asking(app, issuer, client())

@@ -8,6 +8,8 @@ from flask.views import MethodView, View
 from quart import Quart
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter, Map
+from werkzeug.routing import Rule as WerkzeugRule
 from werkzeug.test import Client
 
 from callerid import Guard
@@ -128,9 +130,9 @@ def test_text_goes_before_placeholders_whatever_was_written_first(issuer: FakeIs
     app.add_url_rule("/a/me", "me", show)
     assert [(row.path, row.handler, row.callers) for row in rows(app)] == [
         ("/a/me", f"{__name__}.show", (SEARCH,)),
-        ("/a/<id>", f"{__name__}.show", (LOGIN, ANA)),
         ("/a/x/y", f"{__name__}.show", (SEARCH,)),
         ("/a/<path:rest>", f"{__name__}.show", (LOGIN, ANA)),
+        ("/a/<id>", f"{__name__}.show", (LOGIN, ANA)),
     ]
     check_by_asking(app, issuer, client(app))
 
@@ -201,3 +203,84 @@ def test_a_rule_with_arguments_of_its_converter(issuer: FakeIssuer, path: str) -
     app = flask_app(guard_for(issuer, routes=[Rule("/z", callers=EVERYONE), Rule("/y", callers=EVERYONE)]))
     app.add_url_rule(path, "x", show)
     assert table(app) == {f"GET {path}": [LOGIN, ANA]} | ({} if path == "/x" else {"GET /y": EVERYONE})
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("/p/<name>", "/p/<int:i>"),
+        ("/<path:p>", "/<path:p>/edit"),
+        ("/a/<p>", "/a/<p>.json"),
+        ("/a/<p>", "/a/pre-<p>"),
+        ("/a/<p>", "/a/<q>"),
+    ],
+)
+def test_nothing_is_left_out_that_werkzeug_may_prefer(issuer: FakeIssuer, paths: tuple[str, str]) -> None:
+    app = flask_app(guard_for(issuer))
+    for path in paths:
+        app.add_url_rule(path, path.replace(".", "-"), show)
+    assert set(table(app)) == {f"GET {path}" for path in paths}
+
+
+def test_a_host_hides_nothing_of_another(issuer: FakeIssuer) -> None:
+    app = Flask("shop", static_folder=None, subdomain_matching=True)
+    CallerGuard(guard_for(issuer)).init_app(app)
+    app.add_url_rule("/x", "other", show)
+    app.add_url_rule("/x", "x", show, subdomain="api")
+    assert table(app) == {"GET api/x": [LOGIN, ANA], "GET /x": [LOGIN, ANA]}
+
+
+def test_rules_that_are_put_into_the_map(issuer: FakeIssuer) -> None:
+    app = flask_app(guard_for(issuer))
+    app.url_map.add(WerkzeugRule("/x", endpoint="x"))
+    app.url_map.add(WerkzeugRule("/y", endpoint="y", methods=["GET"]))
+    app.view_functions["x"] = show
+    app.add_url_rule("/z", "z", show, provide_automatic_options=True)
+    assert table(app) == {"/x": [LOGIN, ANA], "GET /y": [LOGIN, ANA], "GET /z": [LOGIN, ANA]}
+    assert {row.path: row.handler for row in rows(app)} == {
+        "/x": f"{__name__}.show",
+        "/y": "builtins.str",
+        "/z": f"{__name__}.show",
+    }
+
+
+class Expression(BaseConverter):
+    def __init__(self, url_map: Map, expression: str) -> None:
+        super().__init__(url_map)
+        self.regex = expression
+
+
+def test_a_converter_with_brackets_in_its_expression(issuer: FakeIssuer) -> None:
+    app = flask_app(guard_for(issuer, routes=[Rule("/r/k", callers=EVERYONE)]))
+    app.url_map.converters["rx"] = Expression
+    app.add_url_rule('/r/<rx("[^<>]+"):y>', "r", show)
+    assert table(app)["GET /r/k"] == EVERYONE
+
+
+def test_a_class_of_views_with_a_dispatch_of_its_own(issuer: FakeIssuer) -> None:
+    callers = CallerGuard(guard_for(issuer))
+
+    class Helper(View):
+        @callers.allow(ANA)
+        def get(self) -> None: ...
+
+        def dispatch_request(self) -> str:
+            return show()
+
+    app = flask_app()
+    callers.init_app(app)
+    app.add_url_rule("/x", view_func=Helper.as_view("x"))
+    assert table(app) == {"GET /x": [LOGIN, ANA]}
+    check_by_asking(app, issuer, client(app))
+
+
+class Shortly:
+    """An application of Werkzeug's tutorial."""
+
+    url_map = Map()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any: ...
+
+
+def test_a_map_of_urls_makes_no_flask(issuer: FakeIssuer) -> None:
+    assert table(CallerMiddleware(Shortly(), guard=guard_for(issuer))) == {"/**": [LOGIN, ANA]}

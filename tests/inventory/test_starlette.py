@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import fastapi.routing
@@ -10,6 +11,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
 from flask import Flask
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -21,11 +23,13 @@ from starlette.staticfiles import StaticFiles
 from callerid import Caller, Guard
 from callerid import Route as Rule
 from callerid.asgi import CallerMiddleware
+from callerid.inventory import who_may_call
 from callerid_adapters.fastapi import CallerGuard
 from callerid_adapters.flask import CallerGuard as FlaskGuard
+from callerid_adapters.inventory import inventory
 from tests.adapters.support import ask, guard_for
 from tests.inventory import Send, check_by_asking, rows, table
-from tests.support import ANA, LOGIN, SEARCH, FakeIssuer
+from tests.support import ANA, LOGIN, SEARCH, FakeIssuer, complains, named
 
 EVERYONE = ["allUsers"]
 PLAIN: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
@@ -304,6 +308,113 @@ def test_an_application_of_another_kind_serves_every_path(issuer: FakeIssuer) ->
     app: Callable[..., Any] = CallerMiddleware(bare, guard=guard_for(issuer, routes=[Rule("/x", callers=EVERYONE)]))
     assert table(app) == {"/x": EVERYONE, "/**": [LOGIN, ANA]}
     check_by_asking(app, issuer, client(app))
+
+
+class Halves(Route):
+    """Versions of one path, by a header."""
+
+    def matches(self, scope: Any) -> Any:
+        return super().matches(scope)
+
+
+class Slow(StringConvertor):
+    """It may refuse what it matches."""
+
+
+register_url_convertor("slow", Slow())
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    named(
+        ("a mount, its own path", Mount("/a", bare), Route("/a", answer)),
+        ("a path of any length", Route("/a/{p:path}", answer), Route("/a", answer)),
+        ("a path and more", Route("/a/{p:path}.json", answer), Route("/a/{id}", answer)),
+        ("a convertor of one's own", Route("/a/{p:slow}", answer), Route("/a/{id}", answer)),
+        ("a route of one's own", Halves("/a", answer), Route("/a", answer)),
+        ("a route of an unknown kind", Odd(), Route("/a", answer)),
+        ("empty segments", Route("/a/{x}", answer), Route("/a//{x}", answer)),
+        ("another final slash", Route("/a/{x}", answer), Route("/a/{x}/", answer)),
+        ("other methods", Route("/a", answer, methods=["PUT"]), Route("/a", answer)),
+        ("a host", Host("a.example", Router([Route("/a", answer)])), Route("/a", answer)),
+    ),
+)
+def test_nothing_is_left_out_that_may_be_reached(issuer: FakeIssuer, first: BaseRoute, later: Route) -> None:
+    """A row too many shows nobody an open door that is not there."""
+    app = Starlette(routes=[first, later], middleware=[behind(guard_for(issuer))])
+    assert f"GET {later.path}" in table(app)
+
+
+def test_head_is_a_method_of_its_own_where_a_rule_says_so(issuer: FakeIssuer) -> None:
+    guard = guard_for(issuer, routes=[Rule("/a", methods=["HEAD"], callers=EVERYONE)])
+    app = FastAPI(**PLAIN)
+    app.add_middleware(CallerMiddleware, guard=guard)
+    app.add_api_route("/get", answer, response_model=None)
+    app.router.routes.append(Route("/get", answer))
+    app.router.routes.append(Route("/a", answer))
+    assert table(app) == {"GET /get": [LOGIN, ANA], "HEAD /get": [LOGIN, ANA], "GET /a": [LOGIN, ANA], "HEAD /a": EVERYONE}
+    assert who_may_call(inventory(app)).unused_rules == []
+
+
+def test_placeholders_of_mounts(issuer: FakeIssuer) -> None:
+    rules = [Rule("/7/m/x", callers=EVERYONE), Rule("/7/y", callers=[SEARCH])]
+    inner = Starlette(routes=[Route("/x", answer)], middleware=[behind(guard_for(issuer, routes=[Rule("/x", callers=[ANA])]))])
+    routes = [Mount("/{t:int}/m", Router([Route("/x", answer)])), Mount("/{p:path}", inner)]
+    found = [
+        (row.path, row.callers) for row in rows(Starlette(routes=routes, middleware=[behind(guard_for(issuer, routes=rules))]))
+    ]
+    assert found[:2] == [("/7/m/x", None), ("/{t:int}/m/x", (LOGIN, ANA))]
+    assert found[-1] == ("/{p:path}/x", (ANA,))
+
+
+class Everything(HTTPEndpoint):
+    async def dispatch(self) -> None: ...
+
+
+class Own(CallerMiddleware):
+    """A subclass that brings its Guard."""
+
+    made: Guard
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(app, guard=self.made)
+
+
+def test_middleware_that_is_made_otherwise(issuer: FakeIssuer) -> None:
+    Own.made = guard_for(issuer, callers=[ANA])
+    assert table(Starlette(routes=[Route("/x", answer)], middleware=[Middleware(Own)])) == {"GET /x": [ANA]}
+    bound: Any = partial(CallerMiddleware, guard=guard_for(issuer, callers=[LOGIN]))
+    assert table(Starlette(routes=[Route("/x", answer)], middleware=[Middleware(bound)])) == {"GET /x": [LOGIN]}
+
+
+def test_what_answers_beside_the_routes(issuer: FakeIssuer) -> None:
+    app = Starlette(routes=[Route("/x", Everything)], middleware=[behind(guard_for(issuer))])
+    app.router.default = bare
+    assert table(app) == {"/x": [LOGIN, ANA], "/**": [LOGIN, ANA]}
+
+
+def test_one_guard_around_twice_judges_twice(issuer: FakeIssuer) -> None:
+    guard = guard_for(issuer, callers=[ANA], routes=[Rule("/m/x", callers=EVERYONE), Rule("/x", callers=[SEARCH, ANA])])
+    checked = CallerGuard(guard, optional=True)
+    app = FastAPI(**PLAIN)
+    inner = FastAPI(**PLAIN, dependencies=[Security(checked)])
+    inner.add_api_route("/x", answer, response_model=None)
+    app.mount("/m", CallerMiddleware(inner, guard=guard))
+    app.add_middleware(CallerMiddleware, guard=guard)
+    assert table(app) == {"GET /m/x": [SEARCH, ANA]}
+    check_by_asking(app, issuer, client(app))
+
+
+@pytest.mark.parametrize("app", [None, 3, "app", lambda: None, lambda options: None])
+def test_what_is_no_application(app: Any) -> None:
+    with complains("is no ASGI or WSGI application"):
+        inventory(app)
+
+
+def test_many_placeholders_of_any_length_take_no_time(issuer: FakeIssuer) -> None:
+    path = "/" + "/x/".join(f"{{p{number}:path}}" for number in range(12))
+    guard = guard_for(issuer, callers=[ANA], routes=[Rule("/a/b/c/**", callers=[LOGIN])])
+    assert table(CallerMiddleware(Starlette(routes=[Route(path, answer)]), guard=guard))[f"GET {path}"] == [ANA]
 
 
 WITHOUT = """

@@ -20,7 +20,10 @@ def of_router(path: str) -> Template:
     """As Starlette writes them."""
     kinds = {"int": "[0-9]+", "path": ".*", "": "[^/]+"}
     parts = re.split(r"\{(\w+:?\w*)\}", path)
-    return template_of(hole(part, kinds[part.partition(":")[2]]) if index % 2 else part for index, part in enumerate(parts))
+    return template_of(
+        hole(part, kinds[part.partition(":")[2]], is_plain=":" not in part) if index % 2 else part
+        for index, part in enumerate(parts)
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ _FRAMEWORKS = {
 }
 _INNER = ("app", "application", "wsgi_app", "wsgi_application")  # what middleware calls the application that it is around
 
-_ARGUMENTS = (1, 2, 3)  # of ASGI 2, WSGI, ASGI 3
+_ARGUMENTS = (2, 3)  # of WSGI, ASGI
 
 Walk = Callable[[Any, Place], Iterator[Served]]
 
@@ -37,6 +37,8 @@ def inventory(app: Any) -> list[Served]:
         ConfigurationError: for a handler's list that has no Guard, or that its Guard cannot read; for a function that is no
             application.
     """
+    if not callable(app):
+        raise ConfigurationError(f"a {type(app).__name__} is no ASGI or WSGI application; write module:app, as for a server")
     if isfunction(app) and not any(_takes(app, number) for number in _ARGUMENTS):
         raise ConfigurationError(f"{name_of(app)} is no ASGI or WSGI application; if it makes one, call it: {app.__name__}()")
     return list(_walk(app, Place()))

@@ -7,19 +7,21 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor
 from starlette.endpoints import HTTPEndpoint
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
 from callerid.asgi import CallerMiddleware
-from callerid.guard import Guard
 from callerid.handler import HandlerCheck
 from callerid.inventory import Place, Served
-from callerid.templates import MANY, Template, hole, template_of
+from callerid.templates import MANY, Hole, Template, hole, template_of
 from callerid_adapters.inventory import Walk, name_of
 
 __all__ = ["served"]
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 
 Overrides = Mapping[Any, Any]
 
@@ -28,8 +30,9 @@ def served(app: Any, place: Place, walk: Walk) -> Iterator[Served] | None:
     """What an application serves; `None` for one of another kind."""
     if isinstance(app, Starlette):
         for each in app.user_middleware:
-            if isinstance(each.cls, type) and issubclass(each.cls, CallerMiddleware):
-                place = place.behind(_guard_of(each))
+            if _is_ours(each.cls):
+                ours: Any = each.cls(app.router, *each.args, **each.kwargs)
+                place = place.behind(ours.guard)
         return _routed(app.router, place, walk, getattr(app, "dependency_overrides", {}))
     router = app if isinstance(app, Router) else getattr(app, "__self__", None)
     if not isinstance(router, Router) or app not in (router, router.app):
@@ -40,9 +43,10 @@ def served(app: Any, place: Place, walk: Walk) -> Iterator[Served] | None:
     return _routed(router, place, walk, {})
 
 
-def _guard_of(middleware: Any) -> Guard:
-    guard: Guard = middleware.kwargs["guard"]
-    return guard
+def _is_ours(factory: Any) -> bool:
+    while isinstance(factory, partial):
+        factory = factory.func
+    return isinstance(factory, type) and issubclass(factory, CallerMiddleware)
 
 
 def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> Iterator[Served]:
@@ -53,14 +57,20 @@ def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> I
         elif isinstance(kind, WebSocketRoute):
             yield _of_websocket(route, place, overrides)
         elif isinstance(kind, Mount):
-            inner = place.below(route.path, _template(route, route.path))
+            inner = place.below(route.path, _template(route, route.path_format.removesuffix("/{path}")))
             yield from walk(route.app, inner)
-            yield Served(inner.at("/**", (MANY,)), None, None)
+            yield Served(inner.at("/**", (MANY,)), None, None, may_hide=_matches_as_known(kind))
         elif isinstance(kind, Host):
             yield from walk(route.app, replace(place, host=route.host))
         else:
             yield Served(place.at("/**", (MANY,)), None, name_of(kind))
     yield from _frontends(router, place, overrides)
+    if getattr(router.default, "__func__", None) is not Router.not_found:
+        yield from walk(router.default, place)
+
+
+def _matches_as_known(route: Any) -> bool:
+    return type(route).matches.__module__ in ("starlette.routing", "fastapi.routing")
 
 
 def _flat(routes: Any) -> Iterator[Any]:
@@ -74,18 +84,18 @@ def _flat(routes: Any) -> Iterator[Any]:
 
 def _of_route(route: Any, place: Place, overrides: Overrides) -> Served:
     inner, checks = _at(route, place, overrides)
-    methods = route.methods
-    endpoint = route.endpoint
-    if methods is None and isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
-        methods = {
-            each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY") if hasattr(endpoint, each.lower())
-        }
-    return Served(inner, frozenset(methods) if methods else None, name_of(endpoint), checks)
+    methods, endpoint = route.methods, route.endpoint
+    if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint) and endpoint.dispatch is HTTPEndpoint.dispatch:
+        answered = {each for each in _METHODS if hasattr(endpoint, "get" if each == "HEAD" else each.lower())}
+        methods = answered if methods is None else answered & methods
+    may_hide = _matches_as_known(getattr(route, "original_route", route))
+    return Served(inner, None if methods is None else frozenset(methods), name_of(endpoint), checks, may_hide=may_hide)
 
 
 def _of_websocket(route: Any, place: Place, overrides: Overrides) -> Served:
     inner, checks = _at(route, place, overrides)
-    return Served(inner, None, name_of(route.endpoint), checks, is_websocket=True)
+    may_hide = _matches_as_known(getattr(route, "original_route", route))
+    return Served(inner, None, name_of(route.endpoint), checks, is_websocket=True, may_hide=may_hide)
 
 
 def _at(route: Any, place: Place, overrides: Overrides) -> tuple[Place, tuple[HandlerCheck, ...]]:
@@ -113,7 +123,11 @@ def _checks(dependant: Any, overrides: Overrides) -> Iterator[HandlerCheck]:
 def _template(route: Any, path: str) -> Template:
     """What a path matches, by the convertors of its route."""
     parts = _PLACEHOLDER.split(path)
-    return template_of(hole(part, route.param_convertors[part].regex) if index % 2 else part for index, part in enumerate(parts))
+    return template_of(_hole(part, route.param_convertors[part]) if index % 2 else part for index, part in enumerate(parts))
+
+
+def _hole(name: str, convertor: Any) -> Hole:
+    return hole(name, convertor.regex, is_plain=type(convertor) is StringConvertor)
 
 
 def _frontends(router: Any, place: Place, overrides: Overrides) -> Iterator[Served]:

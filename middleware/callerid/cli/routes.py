@@ -1,26 +1,31 @@
 """What an application serves, and who may call each route of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from callerid.cli.screen import Report, counted
-from callerid.inventory import Row, who_may_call
+from callerid.errors import ConfigurationError
+from callerid.inventory import Row, Served, who_may_call
 from callerid.members import ALL_USERS
-from callerid_adapters.inventory import inventory
 
 __all__ = ["KINDS", "report"]
 
 KINDS = ("public", "dead", "unused")  # what a report may fail on
 
 
-def report(app: Any, fail_on: Collection[str], meant_to_be_public: Collection[str]) -> Report:
+def report(served: Sequence[Served], fail_on: Collection[str], meant_to_be_public: Collection[str]) -> Report:
     """Every route with its effective callers; and those that are open to everyone, those that nobody may call, and the rules that
     match no route.
 
     Raises:
-        ConfigurationError: for a handler's list that has no Guard, or that its Guard cannot read.
+        ConfigurationError: for an application that serves nothing, and for a path that is meant to be public and is not.
     """
-    rows, unused = who_may_call(inventory(app))
+    rows, unused = who_may_call(served)
+    if not rows:
+        raise ConfigurationError("it serves no route; is it the application that a server is given?")
+    for path in meant_to_be_public:
+        if not any(row.is_public and row.path == path for row in rows):
+            raise ConfigurationError(f"--expect-public {path}: no route of that path is open to everyone; take it out")
     found = {
         "public": [name for row in rows if row.is_public and row.path not in meant_to_be_public for name in row.names],
         "dead": [name for row in rows if row.is_dead for name in row.names],
