@@ -15,7 +15,7 @@ from callerid.logs import MOST_LINES
 from callerid.reload import LOOK_AGAIN, MAX_POLICY_BYTES, REMINDER, PolicyFile
 from callerid.request import Request
 from callerid.wsgi import wsgi_request
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, reason
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, named, reason
 
 
 class Service:
@@ -148,6 +148,13 @@ def test_a_change_counts_within_three_seconds(service: Service) -> None:
     while service.judges(SEARCH) is not None:
         assert time.monotonic() < ends_at
         time.sleep(0.05)
+
+
+def test_the_first_request_after_an_idle_time_is_judged_by_the_file_as_it_has_been_meanwhile(service: Service) -> None:
+    assert service.judges(LOGIN) is None
+    replace(service.path, service.text(SEARCH))
+    time.sleep(LOOK_AGAIN + 0.1)
+    assert [service.judges(LOGIN), service.judges(SEARCH)] == ["caller_not_allowed", None]
 
 
 def test_issuers_that_stay_the_same_keep_their_keys(service: Service, issuer: FakeIssuer) -> None:
@@ -303,7 +310,7 @@ def clock() -> Clock:
 def file(tmp_path: Path, clock: Clock) -> PolicyFile:
     path = tmp_path / "policy.toml"
     replace(path, "first")
-    return PolicyFile(path, clock=clock)
+    return PolicyFile(path, clock=clock, wall=lambda: 0.0)  # so its own clock tells nothing, as fast as the test may be
 
 
 def test_it_is_looked_at_once_a_second_and_taken_when_two_looks_agree(file: PolicyFile, clock: Clock) -> None:
@@ -321,6 +328,62 @@ def test_it_is_looked_at_once_a_second_and_taken_when_two_looks_agree(file: Poli
     clock.advance(LOOK_AGAIN)
     file.renew(taken.append)
     assert taken == [b"second and more"]
+
+
+WRONG_CLOCKS = named(  # the look before and the look now, as seconds after the change that the file's clock tells
+    ("the file's clock is ahead by an hour", -3660.0, -3600.0),
+    ("the file's clock is behind by an hour", 3540.0, 3600.0),
+    ("the process's clock has gone back by an hour", 3600.0, 60.0),
+    ("the change is less than a second old", -60.0, 0.9),
+)
+
+
+@pytest.fixture
+def wall() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def idle(tmp_path: Path, clock: Clock, wall: Clock) -> PolicyFile:
+    """One that nobody has looked at for a minute."""
+    replace(tmp_path / "policy.toml", "first")
+    wall.now = time.time() - 60
+    file = PolicyFile(tmp_path / "policy.toml", clock=clock, wall=wall)
+    clock.advance(60)
+    return file
+
+
+def test_what_has_settled_while_nobody_called_is_taken_at_the_first_look(idle: PolicyFile, wall: Clock) -> None:
+    taken: list[bytes] = []
+    replace(Path(idle.path), "second")
+    wall.now = time.time() + LOOK_AGAIN + 0.1
+    idle.renew(taken.append)
+    assert taken == [b"second"]
+
+
+@pytest.mark.parametrize(("before", "now"), WRONG_CLOCKS)
+def test_where_clocks_do_not_tell_that_it_has_settled_two_looks_do(
+    idle: PolicyFile, clock: Clock, wall: Clock, before: float, now: float
+) -> None:
+    taken: list[bytes] = []
+    replace(Path(idle.path), "second")
+    changed_at = Path(idle.path).stat().st_ctime
+    idle._looked_at, wall.now = changed_at + before, changed_at + now
+    idle.renew(taken.append)
+    assert taken == []
+    clock.advance(LOOK_AGAIN)
+    idle.renew(taken.append)
+    assert taken == [b"second"]
+
+
+def test_a_file_that_is_still_written_is_not_taken_whenever_it_was_begun(idle: PolicyFile, wall: Clock) -> None:
+    taken: list[bytes] = []
+    with Path(idle.path).open("w") as writing:
+        writing.write("sec")
+        writing.flush()
+        wall.now = time.time() + LOOK_AGAIN / 2
+        idle.renew(taken.append)
+    assert taken == []
 
 
 def test_one_thread_looks_while_the_others_go_on(file: PolicyFile, clock: Clock) -> None:

@@ -167,8 +167,12 @@ class Guard:
     def from_file(cls, path: str | os.PathLike[str], *, reload: bool = True, **overrides: Any) -> Self:
         """A Guard from a TOML file with this class's keywords as its words; `overrides` are keywords again.
 
-        With `reload`, a file that changes is taken anew by the requests of the next two seconds, whole: where anything in it is
-        wrong, the policy stays as it is, and the log says why. Replace the file (rename another over it) rather than write into it.
+        With `reload`, requests look at the file once a second, and a change that has settled for a second is taken by the request
+        that finds it, which is the first one to be judged by it, also after an hour without any: two seconds after a change none
+        is judged by the old policy, but those that began before, or run beside the one that builds the new. Where the file
+        system's clock does not tell when the change was, two looks that read the same, a second apart, take its place. It is
+        taken whole: where anything in the file is wrong, the policy stays as it is, and the log says why. Replace the file
+        (rename another over it) rather than write into it.
 
         Raises:
             ConfigurationError: also for an unreadable file, an unknown word, and a field that two sources give.
