@@ -4,14 +4,16 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callerid import ConfigurationError, Guard
 from callerid.handler import HandlerCheck
 from callerid.logs import MOST_LINES
+from callerid.policy import HandlerList
 from callerid.reload import LOOK_AGAIN, MAX_POLICY_BYTES, REMINDER, PolicyFile
 from callerid.request import Request
 from callerid.wsgi import wsgi_request
@@ -292,6 +294,92 @@ def test_threads_see_one_policy_or_the_other(service: Service, issuer: FakeIssue
     for thread in threads:
         thread.join()
     assert {answer for _, answer in seen} == {None, "caller_not_allowed"}
+
+
+class Unwell(logging.Handler):
+    """As one that sends logs to a service which is down."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError
+
+
+@pytest.fixture
+def unwell() -> Iterator[None]:
+    handler = Unwell()
+    logging.getLogger("callerid").addHandler(handler)
+    yield
+    logging.getLogger("callerid").removeHandler(handler)
+
+
+@pytest.mark.usefixtures("unwell")
+def test_a_log_that_fails_keeps_no_change_from_being_taken(tmp_path: Path, issuer: FakeIssuer) -> None:
+    service = Service(tmp_path, issuer, LOGIN)
+    HandlerCheck(service.guard, [LOGIN])
+    service.change(service.text(SEARCH))  # its issuer and the handler's list have caveats
+    assert service.judges(SEARCH) is None
+    assert service.guard._file is not None
+    assert service.guard._file.problem is None
+
+
+@pytest.mark.usefixtures("unwell")
+def test_a_log_that_fails_is_nothing_to_the_request_that_finds_a_broken_file(service: Service) -> None:
+    service.change("callers = [")
+    assert service.guard.status()[service.issuer.issuer]["caveats"][-1].startswith("the policy is older than its file")
+
+
+def test_warnings_are_of_the_policy_that_is_taken_and_come_with_it(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.change(service.text("group:readers", f"[groups]\nreaders = ['{LOGIN}']"))
+    HandlerCheck(service.guard, ["group:readers"])
+    caplog.clear()
+    service.change(service.text("allUsers"))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR], (
+        "no warning of a policy that the handler's list forbids"
+    )
+    service.change(service.text("allUsers", f"[groups]\nreaders = ['{LOGIN}']"))
+    assert "callers: allUsers opens whatever no other route says to the whole world" in caplog.messages
+
+
+def test_a_handlers_list_that_comes_while_a_file_is_taken_is_read_or_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view is imported by one request while another takes a file without the group that the view names."""
+    service.change(service.text(LOGIN, f"[groups]\nreaders = ['{LOGIN}']"))
+    refused: list[str] = []
+
+    def register() -> None:
+        with complains("group 'readers' is not defined") as complaint:
+            HandlerCheck(service.guard, ["group:readers"])
+        refused.append(str(complaint))
+
+    importing = threading.Thread(target=register)
+
+    class Slow(dict[tuple[str, ...], HandlerList]):
+        """The lists that the Guard knows, while they are looked through."""
+
+        def values(self) -> Any:
+            if not importing.ident:
+                importing.start()
+                importing.join(0.2)  # it waits for the end, when the new policy is there
+            return super().values()
+
+    monkeypatch.setattr(service.guard, "_handler_lists", Slow())
+    service.change(service.text(SEARCH))
+    importing.join()
+    assert service.guard.status()
+    assert (len(refused), service.judges(SEARCH)) == (1, None)
+
+
+def test_an_emptied_file_is_not_taken(tmp_path: Path, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    """As a full disk leaves one behind. The rest is in the environment, and the file has the routes that narrow it."""
+    path = tmp_path / "policy.toml"
+    replace(path, f"[[routes]]\npath = '/admin/**'\ncallers = ['{ANA}']")
+    environ = {"CALLERID_POLICY": str(path), "CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}
+    guard = Guard.from_env(environ | {"CALLERID_JWKS_URI": issuer.jwks_uri})
+    for emptied in ("", "# to be written\n"):
+        replace(path, emptied)
+        look(guard)
+        assert reason(guard.check, "DELETE", "/admin/users", issuer.headers(LOGIN, AUDIENCE)) == "caller_not_allowed"
+        assert "policy.toml): empty; write Guard's keywords" in caplog.text
 
 
 # The file by itself, whose clock the tests set

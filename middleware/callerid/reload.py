@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from callerid.errors import ConfigurationError
 from callerid.forks import PerProcess
@@ -66,14 +67,14 @@ class PolicyFile:
             elif (settled or content == seen) and (content != self._wrong or now >= self._remind_at):
                 take(content)
                 self.content, self.problem, self._wrong = content, None, None
-                _logger.warning("callerid goes by the changed policy in %s", self.path)
+                _tell(_logger.warning, "callerid goes by the changed policy in %s", self.path)
         except ConfigurationError as error:
             self._wrong, self.problem = content, str(error)[:MOST_CHARACTERS]
         except Exception as error:  # noqa: BLE001  (whatever it is, this request is judged by the policy that there is)
             self._wrong, self.problem = content, f"{self.path} cannot be taken: {type(error).__name__}"
         if self.problem is not None and (self.problem != before or now >= self._remind_at):
             self._remind_at = now + REMINDER
-            _logger.error("callerid keeps to the policy that it has: %s", self.problem)
+            _tell(_logger.error, "callerid keeps to the policy that it has: %s", self.problem)
 
     def _read(self) -> tuple[bytes, bool]:
         """The content, and whether it is known to have settled since the last look.
@@ -87,3 +88,8 @@ class PolicyFile:
             return content, looked_before < changed_at <= self._looked_at - LOOK_AGAIN
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{self.path}: cannot be read: {why_unread(error)}") from None
+
+
+def _tell(log: Callable[[str, str], None], message: str, what: str) -> None:
+    with suppress(Exception):  # a handler may fail, and the request must go on
+        log(message, what)
