@@ -121,6 +121,7 @@ class Policy:
         environ: Mapping[str, str],
     ) -> None:
         self._handler_rules: dict[HandlerList, Rule] = {}
+        self._handler_caveats: dict[HandlerList, str | None] = {}
         problems = Problems()
         issuers = [google()] if issuers is None else as_list("issuers", issuers)
         self.bearer: Bearer = Bearer(_headers_of(issuers) if headers is None else headers)
@@ -211,12 +212,19 @@ class Policy:
 
     def handler_caveats(self, handler_lists: Iterable[HandlerList]) -> list[str]:
         """One sentence for each handler's list that nobody can pass, where that is certain."""
-        return [
-            f"{HANDLERS}: no rule of the Guard admits any of {shown(list(handler_list.words))}, so nobody may call that handler; "
-            "such a list never widens"
-            for handler_list in handler_lists
-            if self._admits_none_of(named([self.handler_rule(handler_list).members]))
-        ]
+        told = map(self._handler_caveat, handler_lists)
+        return [caveat for caveat in told if caveat is not None]
+
+    def _handler_caveat(self, handler_list: HandlerList) -> str | None:
+        if handler_list not in self._handler_caveats:
+            caveat = None
+            if self._admits_none_of(named([self.handler_rule(handler_list).members])):
+                caveat = (
+                    f"{HANDLERS}: no rule of the Guard admits any of {shown(list(handler_list.words))}, so nobody may call that "
+                    "handler; such a list never widens"
+                )
+            self._handler_caveats[handler_list] = caveat
+        return self._handler_caveats[handler_list]
 
     def _admits_none_of(self, listed: Named | None) -> bool:
         return listed is not None and self._admitted is not None and listed.share_nobody(self._admitted)
