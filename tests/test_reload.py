@@ -221,6 +221,16 @@ def test_no_count_goes_back(service: Service, issuer: FakeIssuer) -> None:
     assert fetches[-1] > fetches[0]
 
 
+def test_what_goes_on_by_the_old_policy_is_counted_too(service: Service) -> None:
+    """A request that has taken the old policy looks into its memory when the new one has begun."""
+    before = service.guard.policy
+    service.change(service.text(SEARCH))
+    counted = service.guard.memory_status()["misses"]
+    assert before is not service.guard.policy
+    assert before.verifier.memory.recall("a token", None, 0.0) is None
+    assert service.guard.memory_status()["misses"] == counted + 1
+
+
 def test_an_issuer_that_comes_again_goes_on_counting(service: Service, issuer: FakeIssuer) -> None:
     text = service.path.read_text()
     with FakeIssuer("https://idp.example") as other:

@@ -281,7 +281,7 @@ class Guard:
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used, in plain JSON types: `remember` and `remember_bytes` bound it."""
-        return self.policy.tally.of_memory()
+        return self.policy.verifier.memory.status()
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.

@@ -156,7 +156,7 @@ class Policy:
             )
         problems.tell()
         self._leeway, self._clock, self._memory = leeway, clock, self.verifier.memory
-        self.tally: Tally = Tally(self._memory, self.verifier.issuers)
+        self.tally: Tally = Tally(self.verifier.issuers)
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
@@ -177,6 +177,7 @@ class Policy:
     def follow(self, before: "Policy") -> None:
         """Go on from what the policy before has counted and logged; to be called before anybody goes by this one."""
         self.tally.follow(before.tally)
+        self._memory.follow(before._memory)
         self.log.follow(before.log)
 
     def _read_lists(self, reader: MemberReader, callers: Iterable[str], routes: Iterable[Route]) -> None:
