@@ -272,6 +272,11 @@ class Guard:
         """Whether there are keys of every issuer, so that tokens can be verified. For probes: it never waits."""
         return all(issuer.key_set.ready for issuer in self.verifier.issuers)
 
+    @property
+    def policy_is_current(self) -> bool:
+        """Whether the policy is what its file says: not where the file is wrong, and the policy before it stays."""
+        return self._file is None or self._file.problem is None
+
     def status(self) -> dict[str, GuardStatus]:
         """Each issuer's keys, by the issuer's name, and what start has warned of, in plain JSON types. It is for operators, not
         for the public.
