@@ -7,7 +7,10 @@ import certifi
 import pytest
 
 from callerid import Guard, Issuer, Route, firebase, github_actions, gitlab_ci, google, google_chat, iap, service_account
+from callerid.caveats import caveats
 from callerid.handler import HandlerCheck
+from callerid.policy import HandlerList
+from callerid.routes import RouteTable
 from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, FakeIssuer, named
 
 GOOGLE, IDP, KEYS = "https://accounts.google.com", "https://idp.example", "https://idp.example/jwks.json"
@@ -303,3 +306,28 @@ def test_tokens_for_everybody_with_a_google_token_are_told_though_google_has_no_
     said = warnings(caplog, issuers=[Issuer(GOOGLE, keys=issuer.jwks())], callers=["allAuthenticatedUsers"])
     assert [WORLD in warning for warning in said] == [False, True]
     assert "come from the configuration" in said[0]
+
+
+class Counting(RouteTable):
+    """Routes that know how often somebody has asked where methods fall."""
+
+    asked = 0
+
+    def fall_through(self, index: int) -> int | None:
+        self.asked += 1
+        return super().fall_through(index)
+
+
+def test_many_routes_of_one_path_are_looked_at_once_each(issuer: FakeIssuer) -> None:
+    methods = [Route("/profiles/{id}", methods=[f"M{number}"], callers=[LOGIN]) for number in range(30)]
+    guard = Guard(audience=AUDIENCE, callers=[SEARCH], routes=methods, issuers=[issuer.profile()])
+    routes = Counting(methods)
+    told = list(caveats([], guard.policy.callers, routes, guard.policy.rules, {}))
+    assert (len([line for line in told if WIDER in line]), routes.asked) == (30, 30)
+
+
+def test_what_nobody_can_pass_is_looked_into_once(issuer: FakeIssuer) -> None:
+    policy = Guard(audience=AUDIENCE, callers=[SEARCH], issuers=[issuer.profile()]).policy
+    lists = [HandlerList((LOGIN,)), HandlerList((SEARCH,))]
+    (first,), (again,) = policy.handler_caveats(lists), policy.handler_caveats(lists)
+    assert first is again

@@ -1,10 +1,11 @@
 """Who is meant by each member, whom it does not admit, and which words are no members at all."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from callerid import Guard, Issuer, google
+from callerid import Guard, Issuer, Route, google
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, FakeIssuer, complains, named, reason
 
 GOOGLE = "https://accounts.google.com"
@@ -208,6 +209,34 @@ def test_a_principal_of_issuers_that_begin_alike_is_one_issuers_or_an_error(issu
     ):
         sent = issuer.headers("principal:x", AUDIENCE, iss=name, sub=subject)
         assert reason(guard.check, "GET", "/", sent) == expected, (name, subject)
+
+
+class Counted(list[str]):
+    """A group that knows how often it has been read."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_group_is_read_once_however_many_lists_name_it(issuer: FakeIssuer) -> None:
+    readers = Counted([LOGIN, f"principal:{issuer.issuer}/a:*", f"principal:{issuer.issuer}/b"])
+    routes = [Route(f"/{number}", callers=["group:readers", "group:all", ANA]) for number in range(50)]
+    guard = Guard(
+        audience=AUDIENCE,
+        callers=["group:readers"],
+        routes=routes,
+        groups={"readers": readers, "all": ["group:readers"]},
+        issuers=[issuer.google()],
+    )
+    assert readers.times == 2, "for itself, and for the group that it is in"
+    assert guard.policy.callers.members.words == set(readers)
+    for rule in guard.policy.rules:
+        assert (rule.members.groups, rule.members.words) == ({"readers", "all"}, {*readers, ANA})
+        assert rule.members.principals == {(issuer.issuer, "b")}
+        assert rule.members.principal_prefixes == {issuer.issuer: ("a:",)}
 
 
 @pytest.mark.parametrize("who", [LOGIN, ANA, "user:bob@example.com", STRANGER])

@@ -4,18 +4,20 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callerid import ConfigurationError, Guard
 from callerid.handler import HandlerCheck
 from callerid.logs import MOST_LINES
+from callerid.policy import HandlerList
 from callerid.reload import LOOK_AGAIN, MAX_POLICY_BYTES, REMINDER, PolicyFile
 from callerid.request import Request
 from callerid.wsgi import wsgi_request
-from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, reason
+from tests.support import ANA, AUDIENCE, LOGIN, SEARCH, STRANGER, Clock, FakeIssuer, complains, named, reason
 
 
 class Service:
@@ -150,6 +152,13 @@ def test_a_change_counts_within_three_seconds(service: Service) -> None:
         time.sleep(0.05)
 
 
+def test_the_first_request_after_an_idle_time_is_judged_by_the_file_as_it_has_been_meanwhile(service: Service) -> None:
+    assert service.judges(LOGIN) is None
+    replace(service.path, service.text(SEARCH))
+    time.sleep(LOOK_AGAIN + 0.1)
+    assert [service.judges(LOGIN), service.judges(SEARCH)] == ["caller_not_allowed", None]
+
+
 def test_issuers_that_stay_the_same_keep_their_keys(service: Service, issuer: FakeIssuer) -> None:
     assert service.judges(LOGIN) is None
     fetches, before = issuer.requests, service.guard.verifier.issuers
@@ -210,6 +219,16 @@ def test_no_count_goes_back(service: Service, issuer: FakeIssuer) -> None:
     fetches = [each[4] for each in seen]
     assert fetches == sorted(fetches)
     assert fetches[-1] > fetches[0]
+
+
+def test_what_goes_on_by_the_old_policy_is_counted_too(service: Service) -> None:
+    """A request that has taken the old policy looks into its memory when the new one has begun."""
+    before = service.guard.policy
+    service.change(service.text(SEARCH))
+    counted = service.guard.memory_status()["misses"]
+    assert before is not service.guard.policy
+    assert before.verifier.memory.recall("a token", None, 0.0) is None
+    assert service.guard.memory_status()["misses"] == counted + 1
 
 
 def test_an_issuer_that_comes_again_goes_on_counting(service: Service, issuer: FakeIssuer) -> None:
@@ -287,6 +306,92 @@ def test_threads_see_one_policy_or_the_other(service: Service, issuer: FakeIssue
     assert {answer for _, answer in seen} == {None, "caller_not_allowed"}
 
 
+class Unwell(logging.Handler):
+    """As one that sends logs to a service which is down."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError
+
+
+@pytest.fixture
+def unwell() -> Iterator[None]:
+    handler = Unwell()
+    logging.getLogger("callerid").addHandler(handler)
+    yield
+    logging.getLogger("callerid").removeHandler(handler)
+
+
+@pytest.mark.usefixtures("unwell")
+def test_a_log_that_fails_keeps_no_change_from_being_taken(tmp_path: Path, issuer: FakeIssuer) -> None:
+    service = Service(tmp_path, issuer, LOGIN)
+    HandlerCheck(service.guard, [LOGIN])
+    service.change(service.text(SEARCH))  # its issuer and the handler's list have caveats
+    assert service.judges(SEARCH) is None
+    assert service.guard._file is not None
+    assert service.guard._file.problem is None
+
+
+@pytest.mark.usefixtures("unwell")
+def test_a_log_that_fails_is_nothing_to_the_request_that_finds_a_broken_file(service: Service) -> None:
+    service.change("callers = [")
+    assert service.guard.status()[service.issuer.issuer]["caveats"][-1].startswith("the policy is older than its file")
+
+
+def test_warnings_are_of_the_policy_that_is_taken_and_come_with_it(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.change(service.text("group:readers", f"[groups]\nreaders = ['{LOGIN}']"))
+    HandlerCheck(service.guard, ["group:readers"])
+    caplog.clear()
+    service.change(service.text("allUsers"))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR], (
+        "no warning of a policy that the handler's list forbids"
+    )
+    service.change(service.text("allUsers", f"[groups]\nreaders = ['{LOGIN}']"))
+    assert "callers: allUsers opens whatever no other route says to the whole world" in caplog.messages
+
+
+def test_a_handlers_list_that_comes_while_a_file_is_taken_is_read_or_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view is imported by one request while another takes a file without the group that the view names."""
+    service.change(service.text(LOGIN, f"[groups]\nreaders = ['{LOGIN}']"))
+    refused: list[str] = []
+
+    def register() -> None:
+        with complains("group 'readers' is not defined") as complaint:
+            HandlerCheck(service.guard, ["group:readers"])
+        refused.append(str(complaint))
+
+    importing = threading.Thread(target=register)
+
+    class Slow(dict[tuple[str, ...], HandlerList]):
+        """The lists that the Guard knows, while they are looked through."""
+
+        def values(self) -> Any:
+            if not importing.ident:
+                importing.start()
+                importing.join(0.2)  # it waits for the end, when the new policy is there
+            return super().values()
+
+    monkeypatch.setattr(service.guard, "_handler_lists", Slow())
+    service.change(service.text(SEARCH))
+    importing.join()
+    assert service.guard.status()
+    assert (len(refused), service.judges(SEARCH)) == (1, None)
+
+
+def test_an_emptied_file_is_not_taken(tmp_path: Path, issuer: FakeIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    """As a full disk leaves one behind. The rest is in the environment, and the file has the routes that narrow it."""
+    path = tmp_path / "policy.toml"
+    replace(path, f"[[routes]]\npath = '/admin/**'\ncallers = ['{ANA}']")
+    environ = {"CALLERID_POLICY": str(path), "CALLERID_AUDIENCE": AUDIENCE, "CALLERID_CALLERS": LOGIN}
+    guard = Guard.from_env(environ | {"CALLERID_JWKS_URI": issuer.jwks_uri})
+    for emptied in ("", "# to be written\n"):
+        replace(path, emptied)
+        look(guard)
+        assert reason(guard.check, "DELETE", "/admin/users", issuer.headers(LOGIN, AUDIENCE)) == "caller_not_allowed"
+        assert "policy.toml): empty; write Guard's keywords" in caplog.text
+
+
 # The file by itself, whose clock the tests set
 
 
@@ -303,7 +408,7 @@ def clock() -> Clock:
 def file(tmp_path: Path, clock: Clock) -> PolicyFile:
     path = tmp_path / "policy.toml"
     replace(path, "first")
-    return PolicyFile(path, clock=clock)
+    return PolicyFile(path, clock=clock, wall=lambda: 0.0)  # so its own clock tells nothing, as fast as the test may be
 
 
 def test_it_is_looked_at_once_a_second_and_taken_when_two_looks_agree(file: PolicyFile, clock: Clock) -> None:
@@ -321,6 +426,62 @@ def test_it_is_looked_at_once_a_second_and_taken_when_two_looks_agree(file: Poli
     clock.advance(LOOK_AGAIN)
     file.renew(taken.append)
     assert taken == [b"second and more"]
+
+
+WRONG_CLOCKS = named(  # the look before and the look now, as seconds after the change that the file's clock tells
+    ("the file's clock is ahead by an hour", -3660.0, -3600.0),
+    ("the file's clock is behind by an hour", 3540.0, 3600.0),
+    ("the process's clock has gone back by an hour", 3600.0, 60.0),
+    ("the change is less than a second old", -60.0, 0.9),
+)
+
+
+@pytest.fixture
+def wall() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def idle(tmp_path: Path, clock: Clock, wall: Clock) -> PolicyFile:
+    """One that nobody has looked at for a minute."""
+    replace(tmp_path / "policy.toml", "first")
+    wall.now = time.time() - 60
+    file = PolicyFile(tmp_path / "policy.toml", clock=clock, wall=wall)
+    clock.advance(60)
+    return file
+
+
+def test_what_has_settled_while_nobody_called_is_taken_at_the_first_look(idle: PolicyFile, wall: Clock) -> None:
+    taken: list[bytes] = []
+    replace(Path(idle.path), "second")
+    wall.now = time.time() + LOOK_AGAIN + 0.1
+    idle.renew(taken.append)
+    assert taken == [b"second"]
+
+
+@pytest.mark.parametrize(("before", "now"), WRONG_CLOCKS)
+def test_where_clocks_do_not_tell_that_it_has_settled_two_looks_do(
+    idle: PolicyFile, clock: Clock, wall: Clock, before: float, now: float
+) -> None:
+    taken: list[bytes] = []
+    replace(Path(idle.path), "second")
+    changed_at = Path(idle.path).stat().st_ctime
+    idle._looked_at, wall.now = changed_at + before, changed_at + now
+    idle.renew(taken.append)
+    assert taken == []
+    clock.advance(LOOK_AGAIN)
+    idle.renew(taken.append)
+    assert taken == [b"second"]
+
+
+def test_a_file_that_is_still_written_is_not_taken_whenever_it_was_begun(idle: PolicyFile, wall: Clock) -> None:
+    taken: list[bytes] = []
+    with Path(idle.path).open("w") as writing:
+        writing.write("sec")
+        writing.flush()
+        wall.now = time.time() + LOOK_AGAIN / 2
+        idle.renew(taken.append)
+    assert taken == []
 
 
 def test_one_thread_looks_while_the_others_go_on(file: PolicyFile, clock: Clock) -> None:

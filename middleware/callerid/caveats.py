@@ -97,7 +97,7 @@ def _about_issuer(issuer: Issuer) -> Iterator[str]:
 
 
 def _dead_members(members: Members, name: str, issuers: Sequence[Issuer]) -> Iterator[str]:
-    for account in (issuer.issuer for issuer in issuers if normal_address(issuer.issuer) in members.of_kind("serviceAccount")):
+    for account in (issuer.issuer for issuer in issuers if f"serviceAccount:{normal_address(issuer.issuer)}" in members.names):
         yield (
             f"{name}: serviceAccount:{account} is for Google's tokens only; those that the account signs itself are "
             f"principal:{account}/{account}"
@@ -117,12 +117,11 @@ def _dead_members(members: Members, name: str, issuers: Sequence[Issuer]) -> Ite
 
 
 def _wider_methods(callers: "Rule", routes: RouteTable, rules: Sequence["Rule"]) -> Iterator[str]:
+    falls_to = _where_methods_fall(routes)
     for index, route in enumerate(routes.routes):
         if route.methods is None:
             continue
-        after = routes.fall_through(index)
-        while after is not None and routes.routes[after].path == route.path and routes.routes[after].methods is not None:
-            after = routes.fall_through(after)
+        after = falls_to[index]
         if after is not None and routes.routes[after].path == route.path:
             continue  # the other methods have a rule of their own: that is meant
         rest = callers if after is None else rules[after]
@@ -133,7 +132,18 @@ def _wider_methods(callers: "Rule", routes: RouteTable, rules: Sequence["Rule"])
             )
 
 
+def _where_methods_fall(routes: RouteTable) -> dict[int, int | None]:
+    """Behind the routes for some of its methods, the route that has the others of each one's paths."""
+    falls_to: dict[int, int | None] = {}
+    for index, route in reversed(list(enumerate(routes.routes))):
+        after = routes.fall_through(index)
+        if after is not None and routes.routes[after].path == route.path and routes.routes[after].methods is not None:
+            after = falls_to[after]
+        falls_to[index] = after
+    return falls_to
+
+
 def _is_wider(members: Members, than: Members) -> bool:
     if than.everyone or (than.all_authenticated and not members.everyone):
         return False
-    return bool(members.words - than.words)
+    return not members.words <= than.words

@@ -6,6 +6,7 @@ whether this very Guard has run.
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ from callerid import settings
 from callerid.bearer import Header, HeaderPairs
 from callerid.caller import Caller, Occasion
 from callerid.errors import ConfigurationError, Refused
-from callerid.forks import may_still_fork
+from callerid.forks import PerProcess, may_still_fork
 from callerid.issuers import Issuer
 from callerid.keys.status import KeyStatus
 from callerid.memory import MemoryStatus, Verified
@@ -98,6 +99,8 @@ class Guard:
         ConfigurationError: for everything that cannot be meant, at once and before any request.
     """
 
+    _is_draft = False  # whether it is only made for its policy, which another Guard may take
+
     def __init__(
         self,
         *,
@@ -147,9 +150,10 @@ class Guard:
         self._source: settings.Source
         self._read_again: Callable[[bytes], Guard]
         self._handler_lists: dict[tuple[str, ...], HandlerList] = {}
+        self._lists_lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
         self._prefetch_is_due = False
-        for caveat in self.policy.caveats:
-            self.policy.log.caveat(caveat)
+        if not self._is_draft:
+            self.policy.log.caveats(self.policy.caveats)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> Self:
@@ -167,8 +171,12 @@ class Guard:
     def from_file(cls, path: str | os.PathLike[str], *, reload: bool = True, **overrides: Any) -> Self:
         """A Guard from a TOML file with this class's keywords as its words; `overrides` are keywords again.
 
-        With `reload`, a file that changes is taken anew by the requests of the next two seconds, whole: where anything in it is
-        wrong, the policy stays as it is, and the log says why. Replace the file (rename another over it) rather than write into it.
+        With `reload`, requests look at the file once a second, and a change that has settled for a second is taken by the request
+        that finds it, which is the first one to be judged by it, also after an hour without any: two seconds after a change none
+        is judged by the old policy, but those that began before, or run beside the one that builds the new. Where the file
+        system's clock does not tell when the change was, two looks that read the same, a second apart, take its place. It is
+        taken whole: where anything in the file is wrong, the policy stays as it is, and the log says why. Replace the file
+        (rename another over it) rather than write into it.
 
         Raises:
             ConfigurationError: also for an unreadable file, an unknown word, and a field that two sources give.
@@ -180,14 +188,17 @@ class Guard:
         file = source.open_file()
         guard = cls._read(source, keywords, None if file is None else file.content)
         if file is not None and follow:
-            guard._file, guard._source, guard._read_again = file, source, partial(cls._read, source, keywords)
+            guard._file, guard._source, guard._read_again = file, source, partial(cls._read, source, keywords, is_draft=True)
         return guard
 
     @classmethod
-    def _read(cls, source: settings.Source, keywords: Mapping[str, Any], content: bytes | None) -> Self:
+    def _read(cls, source: settings.Source, keywords: Mapping[str, Any], content: bytes | None, *, is_draft: bool = False) -> Self:
         read, origins = source.read(content)
+        guard = cls.__new__(cls)
+        guard._is_draft = is_draft
         with settings.naming_fields(origins):
-            return cls(**read, **keywords)
+            cls.__init__(guard, **read, **keywords)
+        return guard
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, source: str) -> Self:
@@ -261,15 +272,21 @@ class Guard:
         """Whether there are keys of every issuer, so that tokens can be verified. For probes: it never waits."""
         return all(issuer.key_set.ready for issuer in self.verifier.issuers)
 
+    @property
+    def policy_is_current(self) -> bool:
+        """Whether the policy is what its file says: not where the file is wrong, and the policy before it stays."""
+        return self._file is None or self._file.problem is None
+
     def status(self) -> dict[str, GuardStatus]:
         """Each issuer's keys, by the issuer's name, and what start has warned of, in plain JSON types. It is for operators, not
         for the public.
         """
-        return {name: GuardStatus(**keys, caveats=self._caveats()) for name, keys in self.policy.tally.of_keys().items()}
+        caveats = self._caveats()
+        return {name: GuardStatus(**keys, caveats=list(caveats)) for name, keys in self.policy.tally.of_keys().items()}
 
     def memory_status(self) -> MemoryStatus:
         """How the memory of verified tokens is used, in plain JSON types: `remember` and `remember_bytes` bound it."""
-        return self.policy.tally.of_memory()
+        return self.policy.verifier.memory.status()
 
     def judge(self, request: Request) -> Judgement:
         """Decide about a request by its route, and keep the judgement in its state.
@@ -356,9 +373,11 @@ class Guard:
 
     def _caveats(self) -> list[str]:
         problem = None if self._file is None else self._file.problem
+        handler_lists = list(self._handler_lists.values())  # first: a policy can read all that were there before it
+        policy = self.policy
         return [
-            *self.policy.caveats,
-            *self.policy.handler_caveats(list(self._handler_lists.values())),
+            *policy.caveats,
+            *policy.handler_caveats(handler_lists),
             *([] if problem is None else [f"the policy is older than its file, which is wrong: {problem}"]),
         ]
 
@@ -373,29 +392,34 @@ class Guard:
             raise ConfigurationError(
                 f"{HANDLERS}: empty, so nobody could call; name some, or leave the list out for every caller that the Guard admits"
             )
-        self.policy.rule(HANDLERS, words)  # first: what is no text may have no hash
-        is_new = words not in self._handler_lists
-        handler_list = self._handler_lists.setdefault(words, HandlerList(words))
-        for caveat in self.policy.handler_caveats([handler_list] if is_new else []):
-            self.policy.log.caveat(caveat)
+        with self._lists_lock():
+            policy = self.policy
+            policy.rule(HANDLERS, words)  # first: what is no text may have no hash
+            is_new = words not in self._handler_lists
+            handler_list = self._handler_lists.setdefault(words, HandlerList(words))
+        policy.log.caveats(policy.handler_caveats([handler_list] if is_new else []))
         return handler_list
 
     def _take(self, content: bytes) -> None:
         """Go by what the policy file holds now, all of it or, where something in it is wrong, nothing."""
         try:
             policy = self._read_again(content).policy
-            handler_lists = list(self._handler_lists.values())  # one that comes meanwhile is read when it is asked for
-            with settings.naming_source("its file has changed, and so has a group"):
-                for handler_list in handler_lists:
-                    policy.handler_rule(handler_list)
-            for caveat in policy.handler_caveats(handler_lists):
-                policy.log.caveat(caveat)
             policy.follow(self.policy)
-            self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
-            self.policy = policy
+            with self._lists_lock():  # a list that comes meanwhile is read by this policy, or refused
+                handler_lists = list(self._handler_lists.values())
+                self._read_lists(policy, handler_lists)
+                self.header_names |= policy.header_names  # first: a request that is underway may be judged by either
+                self.policy = policy
         finally:
             self._source.issuers.keep(self.verifier.issuers)
+        policy.log.caveats([*policy.caveats, *policy.handler_caveats(handler_lists)])
         self.prefetch()
+
+    @staticmethod
+    def _read_lists(policy: Policy, handler_lists: Iterable[HandlerList]) -> None:
+        with settings.naming_source("its file has changed, and so has a group"):
+            for handler_list in handler_lists:
+                policy.handler_rule(handler_list)
 
 
 def _pairs(headers: HeaderPairs | Mapping[str, str]) -> HeaderPairs:

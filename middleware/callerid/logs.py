@@ -6,7 +6,8 @@ is no NullHandler: where nobody configured logging, warnings reach standard erro
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +77,11 @@ class RefusalLog:
         elif self._logger.isEnabledFor(_INFO):
             self._tell(self._logger.info, refused.reason, partial(_sentence, refused, request), MOST_LINES)
 
-    def caveat(self, caveat: str) -> None:
-        """A warning at start."""
-        self._logger.warning("%s", caveat)
+    def caveats(self, caveats: Iterable[str]) -> None:
+        """Warnings at start, and when a file has changed. A handler may fail: the policy counts all the same."""
+        for caveat in caveats:
+            with suppress(Exception):
+                self._logger.warning("%s", caveat)
 
     def seldom(self, subject: str, message: str) -> None:
         """A warning, at most once a minute for each subject."""

@@ -69,6 +69,15 @@ class Members:
         """What stands behind a kind's colon."""
         return {value for name in self.names for word, _, value in [name.partition(":")] if word == kind}
 
+    def add(self, others: "Members") -> None:
+        """Let those in whom another list admits."""
+        self.words |= others.words
+        self.groups |= others.groups
+        self.names |= others.names
+        self.principals |= others.principals
+        for issuer, prefixes in others.principal_prefixes.items():
+            self.principal_prefixes[issuer] = tuple(dict.fromkeys((*self.principal_prefixes.get(issuer, ()), *prefixes)))
+
     def admit_subject(self, issuer: str, subject: str) -> bool:
         """Whether a `principal:` is for this subject."""
         if (issuer, subject) in self.principals:
@@ -96,11 +105,12 @@ class MemberReader:
         if not isinstance(groups, Mapping | None):
             raise ConfigurationError(f"groups: {groups!r} is no mapping; write a list of members for each name")
         self._groups = dict(groups or {})
+        self._read_groups: dict[str, Members] = {}  # those without a mistake, by name, to be looked into once
         problems = Problems()
         for name in self._groups:
             with problems.at("groups"):
                 _check_group_name("groups", name)
-                self.read(f"groups: {name}", [f"group:{name}"])
+                self._read_groups[name] = self.read(f"groups: {name}", [f"group:{name}"])
         problems.tell()
 
     def names_of(self, caller: Caller) -> tuple[str, ...]:
@@ -175,6 +185,9 @@ class MemberReader:
 
     def _add_group(self, members: Members, where: str, name: str, path: tuple[str, ...]) -> None:
         _check_group_name(where, name)
+        if not path and name in self._read_groups:
+            members.add(self._read_groups[name])
+            return
         if len(path) >= MOST_GROUPS:
             raise ConfigurationError(f"groups: {name!r} is in a group in a group, more than {MOST_GROUPS} deep; list the members")
         if name in path:

@@ -100,6 +100,15 @@ class MemoryStatus(TypedDict):
     evicted: int
 
 
+class _Counts:
+    """What look-ups have found, in a memory and in those before it."""
+
+    __slots__ = ("evicted", "hits", "lapsed", "misses")
+
+    def __init__(self) -> None:
+        self.hits = self.misses = self.lapsed = self.evicted = 0
+
+
 class TokenMemory:
     """The last used verified tokens, bounded in number and in bytes. Safe for threads.
 
@@ -111,7 +120,7 @@ class TokenMemory:
         self._most, self._size, self._bytes = entries, size, 0
         self._remembered: OrderedDict[str | bytes, Verified] = OrderedDict()  # the last used last
         self._lock = PerProcess(lambda: threading.Lock())  # noqa: PLW0108  (gevent puts another in its place)
-        self._hits = self._misses = self._lapsed = self._evicted = 0
+        self._counts = _Counts()
 
     def __contains__(self, sent: object) -> bool:
         return sent in self._remembered
@@ -119,21 +128,26 @@ class TokenMemory:
     def __len__(self) -> int:
         return len(self._remembered)
 
+    def follow(self, before: "TokenMemory") -> None:
+        """Go on with another's counts, which requests that still have that one go on with, too."""
+        self._counts = before._counts
+
     def recall(self, sent: str | bytes, header: Header | None, now: float) -> Verified | None:
         """What is remembered of what came in this header, if it still holds at this time. It takes no lock."""
-        verified = self._remembered.get(sent)
+        remembered = self._remembered
+        verified = remembered.get(sent)
         if verified is None:
-            self._misses += 1
+            self._counts.misses += 1
             return None
         if not verified.holds(header, now):
-            self._lapsed += 1
+            self._counts.lapsed += 1
             self.discard(sent)
             return None
         try:  # noqa: SIM105  (`suppress` takes longer than the look-up)
-            self._remembered.move_to_end(sent)
+            remembered.move_to_end(sent)
         except KeyError:
             pass  # another thread has forgotten it meanwhile; it is as good as it was
-        self._hits += 1
+        self._counts.hits += 1
         return verified
 
     def put(self, verified: Verified) -> None:
@@ -150,7 +164,7 @@ class TokenMemory:
             while self._bytes > self._size or len(self._remembered) > self._most:
                 _, least_recent = self._remembered.popitem(last=False)  # in one go: `recall` moves entries meanwhile
                 self._bytes -= least_recent.weight
-                self._evicted += 1
+                self._counts.evicted += 1
 
     def discard(self, sent: str | bytes) -> None:
         """Forget a token."""
@@ -164,12 +178,13 @@ class TokenMemory:
 
     def status(self) -> MemoryStatus:
         """How it is used."""
+        counts = self._counts
         with self._lock():  # between two changes, or there would be one entry too many
             return MemoryStatus(
                 entries=len(self),
                 bytes=self._bytes,
-                hits=self._hits,
-                misses=self._misses,
-                lapsed=self._lapsed,
-                evicted=self._evicted,
+                hits=counts.hits,
+                misses=counts.misses,
+                lapsed=counts.lapsed,
+                evicted=counts.evicted,
             )

@@ -121,6 +121,7 @@ class Policy:
         environ: Mapping[str, str],
     ) -> None:
         self._handler_rules: dict[HandlerList, Rule] = {}
+        self._handler_caveats: dict[HandlerList, str | None] = {}
         problems = Problems()
         issuers = [google()] if issuers is None else as_list("issuers", issuers)
         self.bearer: Bearer = Bearer(_headers_of(issuers) if headers is None else headers)
@@ -155,7 +156,7 @@ class Policy:
             )
         problems.tell()
         self._leeway, self._clock, self._memory = leeway, clock, self.verifier.memory
-        self.tally: Tally = Tally(self._memory, self.verifier.issuers)
+        self.tally: Tally = Tally(self.verifier.issuers)
         self.header_names: frozenset[str] = frozenset({*(header.key for header in self.bearer.headers), IAP_HEADER.lower()}).union(
             CROSS_SITE_HEADERS if any(header.cookie_borne for header in self.bearer.headers) else ()
         )
@@ -176,6 +177,7 @@ class Policy:
     def follow(self, before: "Policy") -> None:
         """Go on from what the policy before has counted and logged; to be called before anybody goes by this one."""
         self.tally.follow(before.tally)
+        self._memory.follow(before._memory)
         self.log.follow(before.log)
 
     def _read_lists(self, reader: MemberReader, callers: Iterable[str], routes: Iterable[Route]) -> None:
@@ -211,12 +213,19 @@ class Policy:
 
     def handler_caveats(self, handler_lists: Iterable[HandlerList]) -> list[str]:
         """One sentence for each handler's list that nobody can pass, where that is certain."""
-        return [
-            f"{HANDLERS}: no rule of the Guard admits any of {shown(list(handler_list.words))}, so nobody may call that handler; "
-            "such a list never widens"
-            for handler_list in handler_lists
-            if self._admits_none_of(named([self.handler_rule(handler_list).members]))
-        ]
+        told = map(self._handler_caveat, handler_lists)
+        return [caveat for caveat in told if caveat is not None]
+
+    def _handler_caveat(self, handler_list: HandlerList) -> str | None:
+        if handler_list not in self._handler_caveats:
+            caveat = None
+            if self._admits_none_of(named([self.handler_rule(handler_list).members])):
+                caveat = (
+                    f"{HANDLERS}: no rule of the Guard admits any of {shown(list(handler_list.words))}, so nobody may call that "
+                    "handler; such a list never widens"
+                )
+            self._handler_caveats[handler_list] = caveat
+        return self._handler_caveats[handler_list]
 
     def _admits_none_of(self, listed: Named | None) -> bool:
         return listed is not None and self._admitted is not None and listed.share_nobody(self._admitted)

@@ -333,6 +333,10 @@ def _policy(name: str, content: bytes, make_issuer: IssuerMaker) -> dict[Origin,
         except (ValueError, RecursionError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise ConfigurationError(f"no TOML: {error}") from None
         _check_values(table)
+        if not table:  # else one that a full disk has cut off would take back all that it has narrowed
+            raise ConfigurationError(
+                "empty; write Guard's keywords into it, or, where there are none to write, do not name the file"
+            )
     origin.toml = text
     with renaming(origin.before):
         return {origin: from_mapping(table, make_issuer)}

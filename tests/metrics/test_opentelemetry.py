@@ -34,6 +34,7 @@ EXPECTED = {
     ("callerid.decisions", "caller_not_allowed", "guard"): 1,
     ("callerid.decisions", "caller_not_allowed", "handler"): 1,
     ("callerid.decisions", "missing_credentials", "guard"): 1,
+    ("callerid.policy_current",): 1,
     ("callerid.memory_entries",): 1,
     ("callerid.memory_lookups", "hit"): 2,
     ("callerid.memory_lookups", "miss"): 2,

@@ -7,10 +7,12 @@ from prometheus_client.exposition import generate_latest
 
 from callerid import Guard
 from callerid.errors import REASONS
+from callerid.guard import GuardStatus
 from callerid.metrics.figures import FIGURES
 from callerid.metrics.prometheus import PrometheusMetrics
 from tests.metrics import worked
 from tests.support import FakeIssuer, complains
+from tests.test_reload import look
 
 
 def scraped(registry: CollectorRegistry) -> dict[str, float]:
@@ -50,6 +52,7 @@ EXPECTED = {
     'callerid_decisions_total{by="guard",reason="missing_credentials"}': 1,
     'callerid_decisions_total{by="guard",reason="caller_not_allowed"}': 1,
     'callerid_decisions_total{by="handler",reason="caller_not_allowed"}': 1,
+    "callerid_policy_current": 1,
     "callerid_memory_entries": 1,
     'callerid_memory_lookups_total{result="hit"}': 2,
     'callerid_memory_lookups_total{result="miss"}': 2,
@@ -69,6 +72,37 @@ def test_keys_that_have_no_age(registry: CollectorRegistry) -> None:
         metrics = PrometheusMetrics(registry)
         metrics.watch(Guard(audience="a", callers=["allAuthenticatedUsers"], issuers=[issuer.google()], on_decision=metrics))
         assert not any(name.startswith("callerid_keys_age") for name in scraped(registry))
+
+
+def test_a_policy_that_is_older_than_its_file(tmp_path: Path, registry: CollectorRegistry) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text("audience = 'a'\ncallers = ['allAuthenticatedUsers']")
+    guard = Guard.from_file(path)
+    PrometheusMetrics(registry).watch(guard)
+    assert scraped(registry)["callerid_policy_current"] == 1
+    path.write_text("audience = 'a'\ncallers = []")
+    look(guard)
+    assert scraped(registry)["callerid_policy_current"] == 0
+    path.write_text("audience = 'a'\ncallers = ['allUsers']")
+    look(guard)
+    assert scraped(registry)["callerid_policy_current"] == 1
+
+
+class Counting(Guard):
+    """One that knows how often its status has been asked for."""
+
+    asked = 0
+
+    def status(self) -> dict[str, GuardStatus]:
+        self.asked += 1
+        return super().status()
+
+
+def test_a_scrape_asks_for_the_status_once(issuer: FakeIssuer, registry: CollectorRegistry) -> None:
+    guard = Counting(audience="a", callers=["allAuthenticatedUsers"], issuers=[issuer.google()])
+    PrometheusMetrics(registry).watch(guard)
+    scraped(registry)
+    assert guard.asked == 1
 
 
 def test_one_guard_for_each_registry(issuer: FakeIssuer, registry: CollectorRegistry) -> None:

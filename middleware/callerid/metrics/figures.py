@@ -1,12 +1,13 @@
 """What there is to tell of a Guard beside its decisions, by the names that both systems use."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from callerid.guard import Guard, GuardStatus
 from callerid.memory import MemoryStatus
 
-__all__ = ["ALLOWED", "BOUNDS", "FIGURES", "Figure"]
+__all__ = ["ALLOWED", "BOUNDS", "FIGURES", "Figure", "Reading"]
 
 ALLOWED = "allowed"  # in the place of a reason
 
@@ -16,6 +17,28 @@ BOUNDS = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 1e-2, 0.1, 1.0, 5.0)
 Values = Iterator[tuple[float, Mapping[str, str]]]  # with their labels
 
 
+class Reading:
+    """What a Guard tells at one time, asked for once."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    @cached_property
+    def memory(self) -> MemoryStatus:
+        """How its memory is used."""
+        return self._guard.memory_status()
+
+    @cached_property
+    def issuers(self) -> dict[str, GuardStatus]:
+        """Its issuers' keys."""
+        return self._guard.status()
+
+    @property
+    def policy_is_current(self) -> bool:
+        """Whether it goes by what its file says."""
+        return self._guard.policy_is_current
+
+
 class Figure(NamedTuple):
     """A figure of a Guard: its name below `callerid_`, what it is, its unit, whether it only grows, and its values now."""
 
@@ -23,21 +46,24 @@ class Figure(NamedTuple):
     what: str
     unit: str
     grows: bool
-    values: Callable[[Guard], Values]
+    values: Callable[[Reading], Values]
 
 
-def _of_memory(*read: tuple[str, Callable[[MemoryStatus], int]]) -> Callable[[Guard], Values]:
-    def values(guard: Guard) -> Values:
-        status = guard.memory_status()
+def _of_policy(reading: Reading) -> Values:
+    yield reading.policy_is_current, {}
+
+
+def _of_memory(*read: tuple[str, Callable[[MemoryStatus], int]]) -> Callable[[Reading], Values]:
+    def values(reading: Reading) -> Values:
         for result, each in read:
-            yield each(status), {"result": result} if result else {}
+            yield each(reading.memory), {"result": result} if result else {}
 
     return values
 
 
-def _of_issuers(read: Callable[[GuardStatus], float | None]) -> Callable[[Guard], Values]:
-    def values(guard: Guard) -> Values:
-        for issuer, status in guard.status().items():
+def _of_issuers(read: Callable[[GuardStatus], float | None]) -> Callable[[Reading], Values]:
+    def values(reading: Reading) -> Values:
+        for issuer, status in reading.issuers.items():
             value = read(status)
             if value is not None:
                 yield value, {"issuer": issuer}
@@ -46,6 +72,7 @@ def _of_issuers(read: Callable[[GuardStatus], float | None]) -> Callable[[Guard]
 
 
 FIGURES = (
+    Figure("policy_current", "1 where the policy is what its file says, 0 where that is wrong", "", False, _of_policy),
     Figure("memory_entries", "verified tokens that are remembered now", "", False, _of_memory(("", lambda s: s["entries"]))),
     Figure("memory_size", "what they take, an estimate", "bytes", False, _of_memory(("", lambda s: s["bytes"]))),
     Figure(

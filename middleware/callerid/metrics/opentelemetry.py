@@ -11,7 +11,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
 from callerid.guard import Guard
-from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES, Figure
+from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES, Figure, Reading
 from callerid.policy import Decision
 
 __all__ = ["OpenTelemetryMetrics"]
@@ -57,6 +57,7 @@ class OpenTelemetryMetrics:
 
 def _reader(figure: Figure, guard: Guard) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def read(options: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(value, {f"callerid.{name}": text for name, text in by.items()}) for value, by in figure.values(guard)]
+        values = figure.values(Reading(guard))
+        return [Observation(value, {f"callerid.{name}": text for name, text in by.items()}) for value, by in values]
 
     return read

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from callerid.errors import REASONS, ConfigurationError
 from callerid.guard import Guard
-from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES, Figure
+from callerid.metrics.figures import ALLOWED, BOUNDS, FIGURES, Figure, Reading
 from callerid.policy import Decision
 
 __all__ = ["PrometheusMetrics"]
@@ -64,8 +64,9 @@ class _Watch(Collector):
             yield _family(figure, [])
 
     def collect(self) -> Iterator[Metric]:
+        reading = Reading(self._guard)
         for figure in FIGURES:
-            values = list(figure.values(self._guard))
+            values = list(figure.values(reading))
             family = _family(figure, list(values[0][1]) if values else ["issuer"])
             for value, by in values:
                 family.add_metric(list(by.values()), value)
