@@ -182,6 +182,38 @@ def test_it_is_judged_by_the_header_that_it_came_in(
         assert token[:40] not in run(*asked, typed=line.format(token)).stdout
 
 
+PASTED = named(
+    ("a colon in it", lambda token: f"{token[:30]}:{token[30:]}"),
+    ("colons for dots", lambda token: token.replace(".", ":")),
+    ("a part of the signature before it", lambda token: f"{token[-50:]}:{token}"),
+    ("less of it", lambda token: f"{token[-40:]}: {token}"),
+    ("a part of the claims before it", lambda token: f"{token.split('.')[1][:39]}: x"),
+    ("twice", lambda token: f"{token}: {token}"),
+    ("of a shell", lambda token: f"curl -H 'Authorization: Bearer {token}'"),
+    ("in quotes", lambda token: f'"{token}"'),
+    ("on two lines", lambda token: f"{token[:100]}\n{token[100:]}"),
+)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--path", "/")])
+@pytest.mark.parametrize("paste", PASTED)
+def test_a_paste_that_is_mangled_is_not_repeated(tmp_path: Path, issuer: FakeIssuer, paste: Any, more: tuple[str, ...]) -> None:
+    token = issuer.token(LOGIN, AUDIENCE)
+    shown = run("explain", "--token", "-", *more, "--policy", served(tmp_path, issuer), typed=paste(token))
+    assert shown.exit_code == 1
+    assert [token[begin : begin + 25] for begin in range(len(token) - 25) if token[begin : begin + 25] in shown.output] == []
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--path", "/")])
+@pytest.mark.parametrize("claim", ["azp", "sub", "aud", "hd", "iss"])
+def test_a_token_in_a_claim_is_not_shown(tmp_path: Path, issuer: FakeIssuer, claim: str, more: tuple[str, ...]) -> None:
+    asked, inner = ("explain", "--token", "-", *more, "--policy", served(tmp_path, issuer)), issuer.token(ANA, AUDIENCE)
+    for value in (inner, [AUDIENCE, inner], {"a": {inner: [inner]}}):
+        shown = run(*asked, typed=issuer.sign(issuer.claims(LOGIN, AUDIENCE) | {claim: value}))
+        assert [part for part in inner.split(".")[1:] if part in shown.output] == []
+        assert "(a secret)" in shown.output
+
+
 def test_a_public_route_takes_any_token(tmp_path: Path, issuer: FakeIssuer) -> None:
     asked = ("explain", "--token", "-", "--path", "/healthz", "--policy", served(tmp_path, issuer))
     assert report(*asked, typed="junk")["decision"]["by"] == ["allUsers"]

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
@@ -61,6 +63,28 @@ def _kinds(_context: click.Context, _option: click.Parameter, value: str) -> tup
     return kinds
 
 
+@contextmanager
+def _untold() -> Iterator[None]:
+    """What is wrong with the arguments is said without the tokens among them."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = plain(error.message)
+        raise
+
+
+class _Group(click.Group):
+    """One that repeats no token: not everybody sends it to standard input."""
+
+    @_untold()
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        return super().make_context(*arguments, **options)
+
+    @_untold()
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx)
+
+
 class _Command(click.Command):
     """One that cannot tell where the configuration is wrong."""
 
@@ -72,7 +96,7 @@ class _Command(click.Command):
             sys.exit(CANNOT_TELL)
 
 
-@click.group(epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="callerid")
 def callerid() -> None:
     """Who may call a service, and why somebody may not."""

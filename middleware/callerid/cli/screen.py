@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from callerid.errors import without_secrets
+
 __all__ = ["Report", "Section", "counted", "plain", "show"]
 
 NO_END = 10_000  # characters on a line that nobody folds
@@ -24,7 +26,8 @@ _STYLES = {"ok": "green", "no": "bold red", "warning": "yellow", "dim": "dim", "
 def show(report: Report, *, as_json: bool) -> None:
     """Print a report on standard output."""
     if as_json:
-        print(json.dumps({name: value for name, value in report.items() if name not in ("title", "sections")}, indent=2))
+        found = {name: value for name, value in report.items() if name not in ("title", "sections")}
+        print(json.dumps(_without_secrets(found), indent=2))
         return
     to_a_program = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     console = Console(highlight=False, soft_wrap=True, width=NO_END if to_a_program else None)
@@ -34,13 +37,22 @@ def show(report: Report, *, as_json: bool) -> None:
 
 
 def plain(text: str) -> str:
-    """Without what a terminal would act on."""
+    """Without tokens, and without what a terminal would act on."""
+    text = without_secrets(text)
     return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 def counted(number: int, thing: str) -> str:
     """So many things."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_without_secrets(name): _without_secrets(inside) for name, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(inside) for inside in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _section(console: Console, section: Section) -> None:

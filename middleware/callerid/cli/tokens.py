@@ -1,5 +1,6 @@
 """What a Guard makes of one token: every check, and what to do about those that fail."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +22,9 @@ from callerid.verifier import audience_values, times_of
 __all__ = ["MOST_CHARACTERS", "report"]
 
 MOST_CHARACTERS = 64 * 1024
-LONGEST_NAME = 64
+
+# What may be a header's name, and is hardly a part of a token.
+_NAME = re.compile(r"[A-Za-z-]{1,40}")
 
 # Claims that tell who calls and what for; the others are nobody's business here.
 _TOLD = ("iss", "aud", "azp", "sub", "email", "email_verified", "hd")
@@ -109,7 +112,7 @@ def _header(policy: Policy, name: str) -> Header:
         if header.key == name.strip().lower():
             return header
     known = ", ".join(header.name for header in policy.bearer.headers)
-    what = name.strip() if len(name) <= LONGEST_NAME and "." not in name else "what stands before the colon"  # and may be a token
+    what = name.strip() if _NAME.fullmatch(name.strip()) else "what stands before the colon"
     raise refusal("missing_credentials", f"{shown(what)} is not looked at, only {known}")
 
 
