@@ -226,6 +226,22 @@ def test_standard_input_that_cannot_be_read(tmp_path: Path, how: str) -> None:
     assert ended.returncode == (1 if "null" in how else 2)
 
 
+@pytest.mark.parametrize(
+    ("how", "why"), [(">&-", "it is closed"), ("> /dev/full", "No space left on device"), (">&{broken}", "Broken pipe")]
+)
+@pytest.mark.parametrize("arguments", ["check", "check --json", "schema"])
+def test_standard_output_that_cannot_be_written(tmp_path: Path, arguments: str, how: str, why: str) -> None:
+    end, broken = os.pipe()
+    os.close(end)
+    command = f"exec {shlex.quote(sys.executable)} -m callerid {arguments} {how.format(broken=broken)}"
+    environ = clean_environment() | {"CALLERID_POLICY": policy(tmp_path)}
+    ended = subprocess.run(
+        ["bash", "-c", command], env=environ, pass_fds=[broken], capture_output=True, text=True, timeout=60, check=False
+    )
+    os.close(broken)
+    assert (ended.returncode, ended.stderr) == (2, f"callerid: standard output cannot be written: {why}\n")
+
+
 def test_a_terminal_that_lacks_a_sign(tmp_path: Path, issuer: FakeIssuer) -> None:
     command = [sys.executable, "-m", "callerid", "explain", "--token", "-", "--policy", served(tmp_path, issuer)]
     environ = clean_environment() | {"PYTHONIOENCODING": "ascii:strict"}

@@ -35,6 +35,26 @@ def test_which_rule_decides_and_why(
     assert (rule or "ambiguous_path") in shown
 
 
+@pytest.mark.parametrize(
+    ("path", "judged", "ok"),
+    named(
+        ("a query", "/healthz?full=1", "/healthz", True),
+        ("a fragment", "/healthz#top", "/healthz", True),
+        ("both, in any order", "/healthz#a?b", "/healthz", True),
+        ("a query with a slash", "/healthz?/x", "/healthz", True),
+        ("a query alone", "?x", "/", False),
+        ("a question mark of the path's own", "/healthz%3Fx", "/healthz%3Fx", False),
+        ("a hash of the path's own", "/healthz%23x", "/healthz%23x", False),
+    ),
+)
+def test_a_path_is_as_the_guard_sees_it(tmp_path: Path, path: str, judged: str, ok: bool) -> None:
+    asked = ("--path", path, "--policy", policy(tmp_path))
+    found = report("explain", "--as", SEARCH, *asked)
+    assert (found["path"], found["ok"]) == (judged, ok)
+    assert run("explain", "--as", SEARCH, *asked).stdout.endswith(f" GET {judged}\n")
+    assert report("explain", "--token", "-", *asked, typed="junk")["decision"]["path"] == judged
+
+
 def test_by_the_wider_words(tmp_path: Path) -> None:
     wide = '"allAuthenticatedUsers", "domain:example.com", "serviceAccount:*@shop.iam.gserviceaccount.com"'
     path = policy(tmp_path, text=POLICY.replace(f'callers = ["{LOGIN}"]', f"callers = [{wide}]"))
