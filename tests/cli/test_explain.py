@@ -63,6 +63,110 @@ def test_by_the_wider_words(tmp_path: Path) -> None:
     assert by == ["allAuthenticatedUsers", "serviceAccount:*@shop.iam.gserviceaccount.com"]
 
 
+IDP = "[[issuers]]\nissuer = 'https://idp.example'\naudience = 'b'\njwks_uri = 'http://127.0.0.1:9/jwks'\n"
+GOOGLE = "[[issuers]]\nissuer = 'https://accounts.google.com'\naudience = 'a'\njwks_uri = 'http://127.0.0.1:9/jwks'\n"
+BOTH = f"{IDP}email_domains = ['example.com']\n{GOOGLE}"
+
+
+@pytest.mark.parametrize(
+    ("text", "member", "ok", "only_with"),
+    named(
+        ("a person of a Workspace", f"callers = ['{ANA}']\n{GOOGLE}", ANA, True, ["hd = 'example.com'"]),
+        ("nobody asks for it", f"callers = ['allAuthenticatedUsers']\n{GOOGLE}", ANA, True, []),
+        ("a required claim", f"callers = ['{LOGIN}']\nrequire = {{x = 'y'}}\n{GOOGLE}", LOGIN, True, ["x = 'y'"]),
+        (
+            "one of several, in an object",
+            f"callers = ['{LOGIN}']\nrequire = {{'g.p' = ['s', 't']}}\n{GOOGLE}",
+            LOGIN,
+            True,
+            ["g.p = 's' or 't'"],
+        ),
+        ("one that it has", f"callers = ['{LOGIN}']\nrequire = {{email_verified = true}}\n{GOOGLE}", LOGIN, True, []),
+        ("a required domain", f"callers = ['{ANA}']\nrequire = {{hd = 'x.com'}}\n{GOOGLE}", ANA, True, ["hd = 'x.com'"]),
+        (
+            "of which only one is on the list",
+            f"callers = ['domain:y.com']\nrequire = {{hd = ['x.com', 'y.com']}}\n{GOOGLE}",
+            ANA,
+            True,
+            ["hd = 'y.com'"],
+        ),
+        (
+            "of which any will do",
+            f"callers = ['domain:x.com', '{ANA}']\nrequire = {{hd = ['x.com', 'y.com']}}\n{GOOGLE}",
+            ANA,
+            True,
+            ["hd = 'x.com' or 'y.com'"],
+        ),
+        ("but not on the list", f"callers = ['{LOGIN}']\nrequire = {{x = 'y'}}\n{GOOGLE}", ANA, False, []),
+        (
+            "the second of two issuers",
+            f"callers = ['domain:example.com']\n{BOTH}",
+            ANA,
+            True,
+            ["iss = 'https://accounts.google.com'", "hd = 'example.com'"],
+        ),
+        ("any of two issuers", f"callers = ['allAuthenticatedUsers']\n{BOTH}", ANA, True, []),
+        ("none of two issuers", f"callers = ['domain:example.org']\n{BOTH}", ANA, False, []),
+        (
+            "an issuer with a header of its own",
+            "callers = ['allAuthenticatedUsers']\nheaders = ['Authorization', {name = 'X-A', issuers = ['https://idp.example']}]\n"
+            + IDP,
+            "principal:https://idp.example/1",
+            True,
+            ["its place in the header X-A"],
+        ),
+        (
+            "an issuer whose subjects begin alike",
+            f"callers = ['{ANA}']\n{IDP}email_domains = ['example.com']\nsubject_prefix = 'u:'\n",
+            ANA,
+            True,
+            [],
+        ),
+    ),
+)
+def test_what_the_token_must_be_like(tmp_path: Path, text: str, member: str, ok: bool, only_with: list[str]) -> None:
+    asked = ("explain", "--as", member, "--policy", policy(tmp_path, " ", text))
+    found = report(*asked)
+    assert (found["ok"], found["only_with"]) == (ok, only_with)
+    shown = run(*asked).stdout
+    assert [word for word in only_with if word not in shown] == []
+    assert ("a token that has" in shown, shown.endswith(", with such a token\n")) == (bool(only_with),) * 2
+
+
+def test_a_public_route_asks_for_no_token(tmp_path: Path) -> None:
+    path = policy(tmp_path, text=POLICY.replace("\n[groups]", "require = {x = 'y'}\n[groups]"))
+    assert report("explain", "--as", LOGIN, "--path", "/healthz", "--policy", path)["only_with"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "member", "why"),
+    named(
+        (
+            "a subject of another kind",
+            f"callers = ['principal:https://idp.example/u:x']\n{IDP}subject_prefix = 'u:'\n",
+            "principal:https://idp.example/x",
+            "nobody can be principal:https://idp.example/x: sub does not begin with 'u:'",
+        ),
+        (
+            "another address is required",
+            f"callers = ['{LOGIN}']\nrequire = {{email = 'x@y.example'}}\n{GOOGLE}",
+            LOGIN,
+            f"nobody can be {LOGIN}: email is not what tokens of https://accounts.google.com are required to have",
+        ),
+        (
+            "no header",
+            "callers = ['allAuthenticatedUsers']\nheaders = [{name = 'X-A', issuers = ['https://idp.example']}]\n" + IDP + GOOGLE,
+            LOGIN,
+            f"nobody can be {LOGIN}: no header is for tokens of https://accounts.google.com",
+        ),
+    ),
+)
+def test_somebody_whom_no_token_can_name(tmp_path: Path, text: str, member: str, why: str) -> None:
+    told = run("explain", "--as", member, "--policy", policy(tmp_path, " ", text))
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr.startswith(f"callerid: {why}")
+
+
 def test_somebody_of_iap(tmp_path: Path) -> None:
     path = tmp_path / "iap.toml"
     backend = "/projects/1/global/backendServices/2"
