@@ -119,6 +119,11 @@ class TokenMemory:
     def __len__(self) -> int:
         return len(self._remembered)
 
+    @property
+    def keeps_none(self) -> bool:
+        """Whether not even the smallest token is remembered, however much room there is."""
+        return not self._most
+
     def recall(self, sent: str | bytes, header: Header | None, now: float) -> Verified | None:
         """What is remembered of what came in this header, if it still holds at this time. It takes no lock."""
         verified = self._remembered.get(sent)
