@@ -59,12 +59,12 @@ keys.keys = [
         (("callers",), "callers: 'usr:eve@example.com' is no member", 6),
         (("callers",), "callers: 'user:bob@example.com' is not there", 3),
         (("routes", 0), "routes: nothing like it", 9),
-        (("routes", 1), "routes: GET /b: 'y' is no member", 13),
+        (("routes", 1), "routes: GET /b: 'y' is no member", 17),
         (("routes", 1), "routes: /b: methods: [] is empty", 15),
         (("routes", 1, "callers"), "'y' is no member", 17),
         (("routes", 7), "routes", 9),
         (("groups",), "groups: admins: 'user:[' is no member", 21),
-        (("groups",), "groups: 'quoted name' is empty", 19),
+        (("groups",), "groups: 'quoted name' is empty", 23),
         (("issuers", 0), "issuers: tenant", 25),
         (("issuers", 0, "require"), "require: 'tenant'", 27),
         (("issuers", 0, "keys"), "nothing", 28),
@@ -76,6 +76,14 @@ keys.keys = [
 )
 def test_line(place: tuple[str | int, ...], problem: str, line: int | None) -> None:
     assert Lines(POLICY).of(place, problem) == line
+
+
+def test_a_value_that_is_quoted_is_found_under_its_table(tmp_path: Path) -> None:
+    issuer = "[[issuers]]\nissuer = 'https://{0}.example'\naudience = 'a'\njwks_uri = '{1}://{0}.example/k'\n"
+    path = tmp_path / "policy.toml"
+    path.write_text(f"callers = ['{LOGIN}']\n{issuer.format('x', 'https')}{issuer.format('y', 'http')}")
+    with pytest.raises(ConfigurationError, match=r"line 9: key URL 'http://y\.example/k' must be https"):
+        Guard.from_file(path)
 
 
 def test_the_number_of_an_item_is_none_of_its_words() -> None:

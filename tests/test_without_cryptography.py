@@ -1,12 +1,14 @@
 """Callers without tokens, for test suites: the policy decides as ever, and nobody else can be one."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from callerid import Guard, Route, google, iap
 from callerid.testing import without_cryptography
 from tests.support import ANA, AUDIENCE, LOGIN, STRANGER, complains, reason
+from tests.test_reload import look
 
 BACKEND = "/projects/1/global/backendServices/2"
 NOWHERE = "http://127.0.0.1:9/jwks"
@@ -89,6 +91,35 @@ def test_a_guard_that_remembers_nothing() -> None:
     guard = Guard(audience=AUDIENCE, callers=[LOGIN], issuers=[google(jwks_uri=NOWHERE)], remember=0)
     with without_cryptography(guard) as as_caller, complains("without_cryptography: this Guard remembers nothing"):
         as_caller(LOGIN)
+
+
+def test_a_memory_that_is_too_small_for_one() -> None:
+    guard = Guard(audience=AUDIENCE, callers=[LOGIN], issuers=[google(jwks_uri=NOWHERE)], remember_bytes=500)
+    with (
+        without_cryptography(guard) as as_caller,
+        complains("without_cryptography: ", "no room for a single token", "remember_bytes"),
+    ):
+        as_caller(LOGIN)
+
+
+def test_a_policy_that_is_taken_anew_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(f"audience = '{AUDIENCE}'\ncallers = ['{LOGIN}']\n")
+    guard = Guard.from_file(tmp_path / "policy.toml")
+    with without_cryptography(guard) as as_caller:
+        before = as_caller(LOGIN)
+        (tmp_path / "policy.toml").write_text(f"audience = '{AUDIENCE}'\ncallers = ['{ANA}']\nleeway = 5\n")
+        look(guard)
+        after, ana = as_caller(LOGIN), as_caller(ANA)
+        assert [reason(guard.check, "GET", "/", each) for each in (after, ana)] == ["caller_not_allowed", None]
+    assert [reason(guard.check, "GET", "/", each) for each in (before, after, ana)] == ["malformed_token"] * 3
+    assert guard.memory_status()["entries"] == 0
+
+
+def test_no_more_callers_than_the_guard_remembers() -> None:
+    guard = Guard(audience=AUDIENCE, callers=[LOGIN], issuers=[google(jwks_uri=NOWHERE)], remember=2)
+    with without_cryptography(guard) as as_caller:
+        headers = [as_caller(LOGIN) for _ in range(3)]
+        assert [reason(guard.check, "GET", "/", each) for each in headers] == ["malformed_token", None, None]
 
 
 def test_a_caller_is_as_a_token_would_have_it(guard: Guard) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "Refused",
     "Unauthenticated",
     "refusal",
+    "without_secrets",
 ]
 
 
@@ -76,8 +77,13 @@ class ConfigurationError(CallerIDError):
 
 def _told(text: str) -> str:
     """Without secrets, and without what would act on a terminal or begin a line in a log."""
-    text = re.sub(_NOT_FOR_LOGS, "(a secret)", text, flags=re.ASCII | re.DOTALL)
+    text = without_secrets(text)
     return text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def without_secrets(text: str) -> str:
+    """A text without what looks like a token or a private key."""
+    return re.sub(_NOT_FOR_LOGS, "(a secret)", text, flags=re.ASCII | re.DOTALL)
 
 
 class NoRequestError(CallerIDError):

@@ -34,11 +34,12 @@ class Lines:
                 found = (*found, word)
         if not found:
             return None
-        line, statement = places[found]
+        line, _ = places[found]
+        within = dict.fromkeys(said for place, said in places.items() if place[: len(found)] == found)
         item = [step for step in place[-1:] if isinstance(step, str) and step != "callers" and place[-1:] != found[-1:]]
         quoted = [*item, *re.findall(r"'([^']+)'", problem)]
         forms = [form for text in quoted for form in (f"'{text}'", f'"{text}"', text) if len(form) > 1]
-        inside = list(enumerate(statement.split("\n"), line))
+        inside = [each for begin, statement in within for each in enumerate(statement.split("\n"), begin)]
         return next((number for form in forms for number, text in inside if form in text), line)
 
 

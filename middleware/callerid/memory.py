@@ -132,6 +132,11 @@ class TokenMemory:
         """Go on with another's counts, which requests that still have that one go on with, too."""
         self._counts = before._counts
 
+    @property
+    def keeps_none(self) -> bool:
+        """Whether not even the smallest token is remembered, however much room there is."""
+        return not self._most
+
     def recall(self, sent: str | bytes, header: Header | None, now: float) -> Verified | None:
         """What is remembered of what came in this header, if it still holds at this time. It takes no lock."""
         remembered = self._remembered

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from callerid.errors import ConfigurationError, refusal
+from callerid.errors import ConfigurationError, Refused, refusal
 from callerid.options import as_list
 from callerid.token import MAX_DEPTH
 
@@ -41,14 +41,28 @@ class RequiredClaims:
             Unauthenticated: `claim_missing`, or `claim_invalid` for another value. The note never holds the token's value.
         """
         for path, allowed in self._required.items():
-            found: Any = claims
-            for name in path:
-                if not isinstance(found, Mapping) or name not in found:
-                    raise refusal("claim_missing", f"{'.'.join(path)} is required and missing")
-                found = found[name]
-            if isinstance(found, list | dict) or (type(found), found) not in allowed:
-                wanted = ", ".join(sorted(repr(value) for _, value in allowed))
-                raise refusal("claim_invalid", f"{'.'.join(path)} is not what is required: {wanted}")
+            _check(path, allowed, claims)
+
+    def unmet(self, claims: Mapping[str, Any]) -> dict[tuple[str, ...], list[Any]]:
+        """Those that the claims lack, or have with another value, and the values that each may have."""
+        found: dict[_Path, list[Any]] = {}
+        for path, allowed in self._required.items():
+            try:
+                _check(path, allowed, claims)
+            except Refused:
+                found[path] = sorted((value for _, value in allowed), key=repr)
+        return found
+
+
+def _check(path: _Path, allowed: frozenset[tuple[type, object]], claims: Mapping[str, Any]) -> None:
+    found: Any = claims
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            raise refusal("claim_missing", f"{'.'.join(path)} is required and missing")
+        found = found[name]
+    if isinstance(found, list | dict) or (type(found), found) not in allowed:
+        wanted = ", ".join(sorted(repr(value) for _, value in allowed))
+        raise refusal("claim_invalid", f"{'.'.join(path)} is not what is required: {wanted}")
 
 
 def _paths(field: str, required: object, within: _Path = ()) -> Iterator[tuple[_Path, object]]:

@@ -29,7 +29,7 @@ from callerid.guard import Guard
 from callerid.issuers import Issuer
 from callerid.keys import KeySet
 from callerid.keys.material import Key
-from callerid.memory import Verified
+from callerid.memory import TokenMemory, Verified
 from callerid.pretend import pretended
 from callerid.profiles import GOOGLE, discovery_uri, google, profile
 from callerid.snapshot import assert_callers
@@ -215,34 +215,35 @@ def without_cryptography(guard: Guard) -> Iterator[Callable[..., dict[str, str]]
     """Request headers of callers whom this Guard takes for verified, for test suites that are to need no keys and no network.
 
     It gives a function of a member, and further claims, that returns headers. They hold a random word, which the Guard's memory
-    knows as a verified token until the context ends; what the caller may do is decided as ever. Nothing is switched off: a
-    process in which this is forgotten believes what it has handed out itself, and nobody can guess that. What a token must be to
-    be believed is not tested this way; that is what `FakeIssuer` is for.
+    knows as a verified token until the context ends, the policy's file has been taken anew, or `remember` others have come; what
+    the caller may do is decided as ever. Nothing is switched off: a process in which this is forgotten believes what it has handed
+    out itself, and nobody can guess that. What a token must be to be believed is not tested this way; that is what `FakeIssuer` is
+    for.
 
     Raises:
         ConfigurationError: for a member that is not one caller, and for a Guard that remembers nothing.
     """
-    memory, keys = guard.verifier.memory, _HandedOut()
-    known: list[bytes] = []
+    keys = _HandedOut()
+    known: list[tuple[TokenMemory, bytes]] = []
 
     def as_caller(member: str, **claims: Any) -> dict[str, str]:
-        caller = pretended(guard.policy, member, claims)
-        header = guard.policy.bearer.header_of(caller.issuer)
+        policy = guard.policy  # which may be another one than at the last call, with another memory
+        memory, caller = policy.verifier.memory, pretended(policy, member, claims)
+        header = policy.bearer.header_of(caller.issuer)
         value = " ".join(filter(None, (header.scheme, secrets.token_urlsafe())))
         sent: Any = value.encode()
         memory.put(Verified(caller, sent, header, -math.inf, math.inf, cast(KeySet, keys), keys.key))
-        known.append(sent)
+        known.append((memory, sent))
         if sent not in memory:
-            raise ConfigurationError(
-                "without_cryptography: this Guard remembers nothing (remember=0), so it has to verify every token"
-            )
+            why = "remembers nothing (remember=0)" if memory.keeps_none else "has no room for a single token (remember_bytes)"
+            raise ConfigurationError(f"without_cryptography: this Guard {why}, so it has to verify every token")
         return {header.name: value}
 
     try:
         yield as_caller
     finally:
         keys.are_good = False
-        for sent in known:
+        for memory, sent in known:
             memory.discard(sent)
 
 

@@ -160,7 +160,7 @@ class Verifier:
         if issuer is None:
             known = ", ".join(self._by_spelling)
             raise refusal("issuer_not_allowed", f"unverified_iss={shown(unverified_issuer)}, configured: {known}")
-        if header is not None and not self._is_accepted_in(issuer, header):
+        if header is not None and not self.is_accepted_in(issuer, header):
             raise refusal("issuer_not_allowed", f"{issuer.issuer} is not accepted in {header.name}")
         if token.alg not in issuer.algorithms:
             known = ", ".join(issuer.algorithms)
@@ -171,7 +171,8 @@ class Verifier:
             raise refusal("unknown_key", f"{issuer.issuer} names the key of each of its tokens, and this one has no kid")
         return issuer
 
-    def _is_accepted_in(self, issuer: Issuer, header: Header) -> bool:
+    def is_accepted_in(self, issuer: Issuer, header: Header) -> bool:
+        """Whether an issuer's tokens may come in this header."""
         bound_to = self._bound.get(issuer)
         return header.issuers is None if bound_to is None else header in bound_to
 
@@ -200,6 +201,10 @@ class Verifier:
         """Refuse a token that lacks what `require` says."""
         for required in self._required[issuer]:
             required.check(claims)
+
+    def unmet_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> dict[tuple[str, ...], list[Any]]:
+        """What `require` says and the claims lack, with the values that each may have."""
+        return {path: values for required in self._required[issuer] for path, values in required.unmet(claims).items()}
 
     def check_times(self, issued_at: float, expires_at: float, not_before: float, issuer: Issuer) -> None:
         """Refuse a token before its time, after it, or with too much of it. All are in seconds since the epoch."""

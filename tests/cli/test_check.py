@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from tests.cli import POLICY, policy, report, run
 from tests.support import ANA, AUDIENCE, LOGIN
 
@@ -53,8 +55,16 @@ def test_all_that_is_wrong(tmp_path: Path) -> None:
     assert [problem.partition(" line ")[2][:3] for problem in found["problems"]] == ["2: ", "9: ", "8: ", "14:", "12:"]
 
 
-def test_a_file_that_is_not_there_and_an_empty_environment(tmp_path: Path) -> None:
-    assert "cannot be read: No such file" in run("check", "--policy", str(tmp_path / "none.toml")).stdout
+@pytest.mark.parametrize("command", [("check",), ("keys",), ("explain", "--as", LOGIN)])
+def test_a_file_that_is_not_there_is_another_thing_than_a_wrong_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+    for name, why in (("none.toml", "does not exist"), ("", "is a directory")):
+        told = run(*command, "--policy", str(tmp_path / name))
+        assert (told.exit_code, told.stdout, why in told.stderr) == (2, "", True)
+
+
+def test_an_environment_that_names_no_file_and_an_empty_one(tmp_path: Path) -> None:
+    named = run("check", environ={"CALLERID_POLICY": str(tmp_path / "none.toml")})
+    assert (named.exit_code, "cannot be read: No such file" in named.stdout) == (1, True)
     empty = run("check").stdout
     assert "CALLERID_AUDIENCE: audience: missing" in empty
     assert "CALLERID_CALLERS: callers: empty" in empty

@@ -192,6 +192,30 @@ def test_nothing_acts_on_the_terminal(tmp_path: Path) -> None:
     assert ("\x1b" in shown.output, "/\\x1b]0;x\\x07" in shown.output) == (False, True)
 
 
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *((TOKEN,), ("explain", "--token", "-", TOKEN), ("explain", f"--{TOKEN}"), ("explain", f"--tokn={TOKEN}")),
+        *((f"--{TOKEN}",), ("check", "--policy", TOKEN), ("routes", "--fail-on", TOKEN, "main:app"), ("schema", TOKEN)),
+        *(("explain", "--as", TOKEN), ("explain", "--as", ANA, "--method", TOKEN), ("explain", "--as", ANA, "--path", TOKEN)),
+        *(("explain", "--as", ANA, "--method", TOKEN, "--json"), ("issuer", "--port", TOKEN)),
+    ],
+)
+def test_a_token_among_the_arguments_is_not_repeated(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    told = run(*arguments, environ={"CALLERID_POLICY": policy(tmp_path)})
+    assert told.exit_code != 0
+    assert [part for part in TOKEN.split(".") if part in told.output] == []
+
+
+def test_other_mistakes_in_the_arguments_are(tmp_path: Path) -> None:
+    assert "No such command 'unheard-of'." in run("unheard-of").stderr
+    assert "unexpected extra argument (more)" in run("check", "more").stderr
+    assert "'often' is none of public, dead, unused" in run("routes", "--fail-on", "often", "main:app").stderr
+
+
 @pytest.mark.parametrize("how", ["<&-", "< /dev/null"])
 def test_standard_input_that_cannot_be_read(tmp_path: Path, how: str) -> None:
     command = f"{shlex.quote(sys.executable)} -m callerid explain --token - --policy {shlex.quote(policy(tmp_path))} {how}"
@@ -200,6 +224,22 @@ def test_standard_input_that_cannot_be_read(tmp_path: Path, how: str) -> None:
     )
     assert "Traceback" not in ended.stderr
     assert ended.returncode == (1 if "null" in how else 2)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"), [(">&-", "it is closed"), ("> /dev/full", "No space left on device"), (">&{broken}", "Broken pipe")]
+)
+@pytest.mark.parametrize("arguments", ["check", "check --json", "schema"])
+def test_standard_output_that_cannot_be_written(tmp_path: Path, arguments: str, how: str, why: str) -> None:
+    end, broken = os.pipe()
+    os.close(end)
+    command = f"exec {shlex.quote(sys.executable)} -m callerid {arguments} {how.format(broken=broken)}"
+    environ = clean_environment() | {"CALLERID_POLICY": policy(tmp_path)}
+    ended = subprocess.run(
+        ["bash", "-c", command], env=environ, pass_fds=[broken], capture_output=True, text=True, timeout=60, check=False
+    )
+    os.close(broken)
+    assert (ended.returncode, ended.stderr) == (2, f"callerid: standard output cannot be written: {why}\n")
 
 
 def test_a_terminal_that_lacks_a_sign(tmp_path: Path, issuer: FakeIssuer) -> None:

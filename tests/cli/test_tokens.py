@@ -11,6 +11,7 @@ ALL = [
     *("well-formed", "issuer and algorithm", "sub", "aud", "iat, exp, nbf", "required claims", "e-mail", "signature there", "key"),
     *("signature", "caller"),
 ]
+BACKEND = "/projects/1/global/backendServices/2"
 OLD = {"iat": 1_700_000_000, "exp": 1_700_003_600}
 
 
@@ -150,9 +151,6 @@ def test_a_stripped_token_where_cloud_run_is_relied_on(tmp_path: Path, issuer: F
     assert steps(found) == dict.fromkeys(name for name in ALL if name not in ("key", "signature"))
 
 
-BACKEND = "/projects/1/global/backendServices/2"
-
-
 @pytest.mark.parametrize(
     ("sender", "line", "failing"),
     named(
@@ -180,6 +178,82 @@ def test_it_is_judged_by_the_header_that_it_came_in(
         found = report(*asked, typed=line.format(token))
         assert {step: reason for step, reason in steps(found).items() if reason} == failing
         assert token[:40] not in run(*asked, typed=line.format(token)).stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "failing"),
+    named(
+        ("the token", "{}", {}),
+        ("blanks around it", "  {} \n", {}),
+        ("behind its scheme", "Bearer {}", {}),
+        ("in another case", "bearer  {}", {}),
+        ("another scheme", "Basic {}", {"credentials": "missing_credentials"}),
+        ("the scheme twice", "Bearer Bearer {}", {"credentials": "malformed_credentials"}),
+        ("other words", "X Y Z {}", {"credentials": "missing_credentials"}),
+        ("a tab", "Bearer\t{}", {"credentials": "malformed_credentials"}),
+        ("two lines", "Bearer {0}\n{0}", {"credentials": "malformed_credentials"}),
+        ("more behind it", "Bearer {} x", {"credentials": "malformed_credentials"}),
+        ("a scheme alone", "Bearer", {"well-formed": "malformed_token"}),
+        ("a line with another scheme", "Authorization: Basic {}", {"credentials": "missing_credentials"}),
+        ("a line that is broken", "Authorization: Bearer Bearer {}", {"credentials": "malformed_credentials"}),
+    ),
+)
+def test_what_stands_before_a_token_is_judged_as_a_guard_does(
+    tmp_path: Path, issuer: FakeIssuer, line: str, failing: dict[str, str]
+) -> None:
+    asked, token = ("explain", "--token", "-", "--policy", served(tmp_path, issuer)), issuer.token(LOGIN, AUDIENCE)
+    found = report(*asked, typed=line.format(token))
+    assert {step: reason for step, reason in steps(found).items() if reason} == failing
+    assert ("sub" in steps(found)) == ("well-formed" not in failing), "the token is looked at all the same"
+    assert run(*asked, "--path", "/healthz", typed=line.format(token)).exit_code == 0
+
+
+@pytest.mark.parametrize("line", ["Bearer junk and more", "Basic dXNlcjpwYXNz", "Authorization: Basic dXNlcjpwYXNz"])
+def test_credentials_without_a_token(tmp_path: Path, issuer: FakeIssuer, line: str) -> None:
+    found = report("explain", "--token", "-", "--policy", served(tmp_path, issuer), typed=line)
+    assert [step["step"] for step in found["steps"] if not step["ok"]] == ["credentials"]
+
+
+def test_a_scheme_before_a_token_whose_header_has_none(tmp_path: Path) -> None:
+    with FakeIssuer("https://cloud.google.com/iap", algorithm="ES256") as proxy:
+        path = tmp_path / "iap.toml"
+        path.write_text(
+            f"callers = ['{ANA}']\n[[issuers]]\nissuer = '{proxy.issuer}'\naudience = '{BACKEND}'\njwks_uri = '{proxy.jwks_uri}'\n"
+        )
+        found = report("explain", "--token", "-", "--policy", str(path), typed=f"Bearer {proxy.token(ANA, BACKEND)}")
+        assert steps(found)["credentials"] == "malformed_credentials"
+
+
+PASTED = named(
+    ("a colon in it", lambda token: f"{token[:30]}:{token[30:]}"),
+    ("colons for dots", lambda token: token.replace(".", ":")),
+    ("a part of the signature before it", lambda token: f"{token[-50:]}:{token}"),
+    ("less of it", lambda token: f"{token[-40:]}: {token}"),
+    ("a part of the claims before it", lambda token: f"{token.split('.')[1][:39]}: x"),
+    ("twice", lambda token: f"{token}: {token}"),
+    ("of a shell", lambda token: f"curl -H 'Authorization: Bearer {token}'"),
+    ("in quotes", lambda token: f'"{token}"'),
+    ("on two lines", lambda token: f"{token[:100]}\n{token[100:]}"),
+)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--path", "/")])
+@pytest.mark.parametrize("paste", PASTED)
+def test_a_paste_that_is_mangled_is_not_repeated(tmp_path: Path, issuer: FakeIssuer, paste: Any, more: tuple[str, ...]) -> None:
+    token = issuer.token(LOGIN, AUDIENCE)
+    shown = run("explain", "--token", "-", *more, "--policy", served(tmp_path, issuer), typed=paste(token))
+    assert shown.exit_code == 1
+    assert [token[begin : begin + 25] for begin in range(len(token) - 25) if token[begin : begin + 25] in shown.output] == []
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--path", "/")])
+@pytest.mark.parametrize("claim", ["azp", "sub", "aud", "hd", "iss"])
+def test_a_token_in_a_claim_is_not_shown(tmp_path: Path, issuer: FakeIssuer, claim: str, more: tuple[str, ...]) -> None:
+    asked, inner = ("explain", "--token", "-", *more, "--policy", served(tmp_path, issuer)), issuer.token(ANA, AUDIENCE)
+    for value in (inner, [AUDIENCE, inner], {"a": {inner: [inner]}}):
+        shown = run(*asked, typed=issuer.sign(issuer.claims(LOGIN, AUDIENCE) | {claim: value}))
+        assert [part for part in inner.split(".")[1:] if part in shown.output] == []
+        assert "(a secret)" in shown.output
 
 
 def test_a_public_route_takes_any_token(tmp_path: Path, issuer: FakeIssuer) -> None:

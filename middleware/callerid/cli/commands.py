@@ -1,7 +1,10 @@
 """The arguments of the `callerid` command, and its exit codes."""
 
 import logging
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
@@ -15,7 +18,7 @@ from callerid.cli import routes as routing
 from callerid.cli import tokens
 from callerid.cli.issuer import serve
 from callerid.cli.loading import load
-from callerid.cli.screen import Report, plain, show
+from callerid.cli.screen import Report, all_written, plain, show
 
 __all__ = ["callerid"]
 
@@ -27,7 +30,10 @@ Exit codes: 0 yes, or all is well; 1 no: refused, or something is wrong;
 """
 
 _policy = click.option(
-    "--policy", type=click.Path(dir_okay=False), metavar="FILE", help="A policy file, in place of the CALLERID_ variables."
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A policy file, in place of the CALLERID_ variables.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="JSON on standard output, for programs.")
 
@@ -53,12 +59,41 @@ def _typed() -> str:
         raise ConfigurationError("standard input cannot be read; send the token there") from None
 
 
+def _served(path: str) -> str:
+    """The path as a server has it, of what is in a browser's address line."""
+    return re.split("[?#]", path, maxsplit=1)[0] or "/"
+
+
 def _kinds(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(kind.strip() for kind in value.split(",") if kind.strip()))
     for kind in kinds:
         if kind not in routing.KINDS:
             raise click.BadParameter(f"{kind!r} is none of {', '.join(routing.KINDS)}")
     return kinds
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    """What is wrong with the arguments is said without the tokens among them."""
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message()
+        if plain(message) == message:
+            raise
+        raise click.UsageError(plain(message), error.ctx) from None
+
+
+class _Group(click.Group):
+    """One that repeats no token: not everybody sends it to standard input."""
+
+    @_untold()
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        return super().make_context(*arguments, **options)
+
+    @_untold()
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx)
 
 
 class _Command(click.Command):
@@ -72,7 +107,7 @@ class _Command(click.Command):
             sys.exit(CANNOT_TELL)
 
 
-@click.group(epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, epilog=CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="callerid")
 def callerid() -> None:
     """Who may call a service, and why somebody may not."""
@@ -114,7 +149,7 @@ def routes(app: str, fail_on: tuple[str, ...], expect_public: tuple[str, ...], a
 @click.option("--as", "member", metavar="MEMBER", help="Who calls, as an allowlist names them.")
 @click.option("--token", "source", metavar="-", help="A token on standard input ('-'), or the header that bears it.")
 @click.option("--method", default="GET", show_default=True)
-@click.option("--path", metavar="PATH", help="What is called; / unless a token alone is looked at.")
+@click.option("--path", metavar="PATH", help="What is called, without ?, # and what follows; / unless a token alone is looked at.")
 @_policy
 @_json
 def explain(member: str | None, source: str | None, method: str, path: str | None, policy: str | None, as_json: bool) -> None:
@@ -126,7 +161,7 @@ def explain(member: str | None, source: str | None, method: str, path: str | Non
         raise click.UsageError("give either --as MEMBER or --token -")
     if source not in (None, "-"):
         raise click.UsageError("--token takes - alone: the token is read from standard input, never from the command line")
-    guard = _guard(policy)
+    guard, path = _guard(policy), path and _served(path)
     if member is not None:
         _ends(explaining.report(guard.policy, member, method, path or "/"), as_json)
     _ends(tokens.report(guard.policy, _typed(), method, path), as_json)
@@ -157,4 +192,5 @@ def issuer(members: tuple[str, ...], audience: str, url: str | None, port: int) 
 @callerid.command(cls=_Command)
 def schema() -> None:
     """Print the JSON Schema of policy files, for editors."""
-    click.echo((resources.files("callerid") / "callerid.schema.json").read_text("utf-8"), nl=False)
+    with all_written():
+        click.echo((resources.files("callerid") / "callerid.schema.json").read_text("utf-8"), nl=False)

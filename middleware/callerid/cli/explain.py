@@ -1,8 +1,10 @@
 """Which rule decides about a request, and why somebody may call or may not."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
+from callerid.caller import Caller
 from callerid.cli.check import callers_of
 from callerid.cli.remedies import REMEDIES
 from callerid.cli.screen import Report
@@ -10,27 +12,50 @@ from callerid.errors import Refused, refusal
 from callerid.members import ALL_USERS
 from callerid.memory import Verified
 from callerid.policy import Policy
-from callerid.pretend import pretended
+from callerid.pretend import Pretended, every_pretended
 from callerid.request import Request
 
 __all__ = ["decision", "report"]
 
 
 def report(policy: Policy, member: str, method: str, path: str) -> Report:
-    """Whether this member may do that.
+    """Whether this member may do that, with some token of any issuer that vouches for it.
 
     Raises:
         ConfigurationError: for a member that is not one caller, or whom no issuer has tokens for.
     """
-    caller = pretended(policy, member)
-    made = Verified(caller, b"", None, 0.0, 0.0, policy.verifier.issuers[0].key_set, None)
-    found = decision(policy, method, path, made)
+    tried = [(made, decision(policy, method, path, _verified(policy, made.caller))) for made in every_pretended(policy, member)]
+    admitted = [made for made, answer in tried if answer["ok"]]
+    same_issuer = [each for each in tried if each[1]["ok"] and each[0].caller.issuer == admitted[0].caller.issuer]
+    made, found = (same_issuer or tried)[-1]
+    only_with = [] if not found["ok"] or found["public"] else _only_with(policy, [each for each, _ in tried], admitted)
+    shown = rows(found) + ([("only with", "a token that has " + "\nand ".join(only_with))] if only_with else [])
+    title = f"{made.caller.member} {'may' if found['ok'] else 'may not'} {method} {path}"
     return {
         **found,
-        "member": caller.member,
-        "title": f"{caller.member} {'may' if found['ok'] else 'may not'} {method} {path}",
-        "sections": [{"heading": f"{method} {path}", "rows": rows(found)}],
+        "only_with": only_with,
+        "member": made.caller.member,
+        "title": f"{title}, with such a token" if only_with else title,
+        "sections": [{"heading": f"{method} {path}", "rows": shown}],
     }
+
+
+def _verified(policy: Policy, caller: Caller) -> Verified:
+    return Verified(caller, b"", None, 0.0, 0.0, policy.verifier.issuers[0].key_set, None)
+
+
+def _only_with(policy: Policy, tried: Sequence[Pretended], admitted: Sequence[Pretended]) -> list[str]:
+    """What the answer depends on, of the token: its issuer, where another's is refused, and claims that not every token has."""
+    issuer = admitted[0].caller.issuer
+    refused = {each.caller.issuer for each in tried} - {each.caller.issuer for each in admitted}
+    domains = [each.hd for each in admitted if each.caller.issuer == issuer]
+    bound = [header.name for header in policy.bearer.headers if issuer in (header.issuers or ())]
+    return [
+        *([f"iss = {issuer!r}"] if refused else []),
+        *([f"hd = {' or '.join(map(repr, domains))}"] if None not in domains else []),
+        *admitted[0].needs,
+        *([f"its place in the header {' or '.join(bound)}"] if bound else []),
+    ]
 
 
 def nobody() -> NoReturn:

@@ -1,12 +1,14 @@
 """What a Guard makes of one token: every check, and what to do about those that fail."""
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NoReturn
 
-from callerid.bearer import Header
+from callerid.bearer import AUTHORIZATION, Header
 from callerid.cli.explain import decision, rows
 from callerid.cli.remedies import REMEDIES
 from callerid.cli.screen import Report
@@ -21,7 +23,10 @@ from callerid.verifier import audience_values, times_of
 __all__ = ["MOST_CHARACTERS", "report"]
 
 MOST_CHARACTERS = 64 * 1024
-LONGEST_NAME = 64
+
+# What may be a header's name, and is hardly a part of a token.
+_NAME = re.compile(r"[A-Za-z-]{1,40}")
+_TOKEN = re.compile(r"(?<![\w-])[\w-]{8,}+\.[\w-]++\.[\w-]*", re.ASCII)
 
 # Claims that tell who calls and what for; the others are nobody's business here.
 _TOLD = ("iss", "aud", "azp", "sub", "email", "email_verified", "hd")
@@ -92,16 +97,36 @@ def _taken(policy: Policy, steps: _Steps, text: str) -> tuple[Header | None, str
     """The header that bears the token, the token, and what it says: of what was pasted, alone, behind its scheme, or as a line."""
     name, colon, value = text.strip().partition(":")
     header: Header | None = None
-    token: Any = text.strip().rpartition(" ")[2]
+    token: str | None = text.strip()
     if colon:
         header = steps.take("header", lambda: _header(policy, name), lambda header: header.name)
-        token = None if header is None else steps.take("credentials", partial(_credentials, policy, header, value), _all_well)
-        if token is None:
-            return None, None, None
+    elif len(text.split()) > 1:
+        header, value = _usual_header(policy, text), text.strip()
+    if header is not None:
+        token = steps.take("credentials", partial(_credentials, policy, header, value), _all_well) or _token_in(value)
+    elif colon:
+        token = None
+    if token is None:
+        return None, None, None
     unverified = steps.take("well-formed", lambda: parse_token(token), lambda token: f"{token.alg}, key {token.kid}")
     if header is None and unverified is not None:
         header = policy.bearer.header_of(str(unverified.claims.get("iss")))  # as nobody says in which it came
     return header, token, unverified
+
+
+def _token_in(text: str) -> str | None:
+    """What looks like a token in credentials that are refused, so that it is looked at all the same."""
+    found = _TOKEN.search(text)
+    return None if found is None else found[0]
+
+
+def _usual_header(policy: Policy, text: str) -> Header:
+    """The header that a scheme and a token are as a rule the value of."""
+    issuer = None
+    with suppress(Refused):
+        issuer = parse_token(_token_in(text) or "").claims.get("iss")
+    header = policy.bearer.header_of(str(issuer))
+    return AUTHORIZATION if header.issuers is None and AUTHORIZATION in policy.bearer.headers else header
 
 
 def _header(policy: Policy, name: str) -> Header:
@@ -109,7 +134,7 @@ def _header(policy: Policy, name: str) -> Header:
         if header.key == name.strip().lower():
             return header
     known = ", ".join(header.name for header in policy.bearer.headers)
-    what = name.strip() if len(name) <= LONGEST_NAME and "." not in name else "what stands before the colon"  # and may be a token
+    what = name.strip() if _NAME.fullmatch(name.strip()) else "what stands before the colon"
     raise refusal("missing_credentials", f"{shown(what)} is not looked at, only {known}")
 
 
