@@ -65,6 +65,12 @@ def test_an_endpoint_that_is_down(tmp_path: Path, mine: FakeIssuer) -> None:
     assert report(*asked)["issuers"][0]["keys"] == []
 
 
+def test_an_endpoint_that_answers_something_else(tmp_path: Path, mine: FakeIssuer) -> None:
+    mine.jwks = dict  # type: ignore[method-assign]
+    asked = ("keys", "--policy", served(tmp_path, mine))
+    assert "it answered, but not with keys" in run(*asked).stdout
+
+
 def test_keys_that_need_no_network(tmp_path: Path, issuer: FakeIssuer) -> None:
     (tmp_path / "keys.json").write_text(json.dumps(issuer.jwks()))
     in_file = policy(tmp_path, f"jwks_file = '{tmp_path / 'keys.json'}'\n")

@@ -241,6 +241,19 @@ def test_a_pattern_takes_every_method(issuer: FakeIssuer) -> None:
         assert table(WSGIHandler()) == {"GET /x": [LOGIN, ANA], "PUT /x": [ANA]}
 
 
+@method_decorator(only_ana, name="get")
+class Head(Profiles):
+    def head(self, request: HttpRequest) -> HttpResponse:
+        return show(request)
+
+
+def test_a_head_of_its_own(issuer: FakeIssuer) -> None:
+    with guarded(guard_for(issuer), path("x", Head.as_view())):
+        app = WSGIHandler()
+        assert table(app) == {"GET /x": [ANA], "HEAD /x": [LOGIN, ANA], "PUT /x": [ANA]}
+        check_by_asking(app, issuer, client())
+
+
 class Lenient(Plain):
     def perform_authentication(self, request: Request) -> None:
         pass

@@ -313,8 +313,7 @@ def test_an_application_of_another_kind_serves_every_path(issuer: FakeIssuer) ->
 class Halves(Route):
     """Versions of one path, by a header."""
 
-    def matches(self, scope: Any) -> Any:
-        return super().matches(scope)
+    def matches(self, scope: Any) -> Any: ...
 
 
 class Slow(StringConvertor):
@@ -365,6 +364,12 @@ def test_placeholders_of_mounts(issuer: FakeIssuer) -> None:
     ]
     assert found[:2] == [("/7/m/x", None), ("/{t:int}/m/x", (LOGIN, ANA))]
     assert found[-1] == ("/{p:path}/x", (ANA,))
+
+
+def test_a_route_without_methods_takes_all(issuer: FakeIssuer) -> None:
+    app = Starlette(routes=[Route("/x", answer, methods=[])], middleware=[behind(guard_for(issuer))])
+    assert table(app) == {"/x": [LOGIN, ANA]}
+    check_by_asking(app, issuer, client(app))
 
 
 class Everything(HTTPEndpoint):

@@ -99,7 +99,7 @@ def _handlers(view: Any, of_class: Any) -> Iterator[tuple[str, Any]]:
     """The methods that a class answers, each with what does it."""
     names = _given(view).get("http_method_names", of_class.http_method_names)
     actions = getattr(view, "actions", None) or {name: name for name in names}
-    if "get" in actions:
+    if "get" in actions and not hasattr(of_class, "head"):
         actions = actions | {"head": actions["get"]}  # Django answers it so
     for name, action in actions.items():
         handler = getattr(of_class, action, None)

@@ -21,7 +21,7 @@ __all__ = ["served"]
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"}
 
 Overrides = Mapping[Any, Any]
 
@@ -84,10 +84,11 @@ def _flat(routes: Any) -> Iterator[Any]:
 
 def _of_route(route: Any, place: Place, overrides: Overrides) -> Served:
     inner, checks = _at(route, place, overrides)
-    methods, endpoint = route.methods, route.endpoint
+    methods, endpoint = route.methods or None, route.endpoint  # where there are none, all are
     if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint) and endpoint.dispatch is HTTPEndpoint.dispatch:
-        answered = {each for each in _METHODS if hasattr(endpoint, "get" if each == "HEAD" else each.lower())}
-        methods = answered if methods is None else answered & methods
+        methods = (methods or _METHODS) & {
+            each for each in _METHODS if hasattr(endpoint, "get" if each == "HEAD" else each.lower())
+        }
     may_hide = _matches_as_known(getattr(route, "original_route", route))
     return Served(inner, None if methods is None else frozenset(methods), name_of(endpoint), checks, may_hide=may_hide)
 
