@@ -321,6 +321,8 @@ class Policy:
         hint = _UNVOUCHED.format(shown(caller.subject)) if is_listed else ""
         if self._reader.could_have_an_address(caller) and "email" not in caller.claims:
             hint = "; the token has no e-mail claim: let the caller ask for one (gcloud: --include-email), or name its principal:"
+        if reason == "email_not_verified":
+            hint = "; its address is on that list, but its token has no email_verified: name the principal:, or have it verified"
         return refusal(reason, f"{shown(caller.member)} is not admitted by the rule {rule.name!r}{hint}")
 
     def _ask_further(self, refuse_unless: Callable[[Caller], object], rule: Rule, caller: Caller) -> None:
