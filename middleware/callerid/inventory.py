@@ -236,16 +236,7 @@ def _is_ambiguous(template: Template) -> bool:
 
 
 def _row(served: Served, region: _Region, methods: Sequence[str | None]) -> Row:
-    admitted, rules = EVERYBODY, []
-    for policy, rule in region.judges:
-        rules.append(rule.name)
-        admitted = narrowed(admitted, admitted_by(policy, rule))
-    for check in served.checks:
-        for rule in _handlers_rules(check, region):
-            rules.append(rule.name)
-            admitted = narrowed(admitted, admitted_by(check.guard.policy, rule))
-    if region.is_refused:
-        rules, admitted = ["ambiguous_path"], ()
+    rules, callers = (("ambiguous_path",), ()) if region.is_refused else _effective(served, region)
     named = [method for method in methods if method is not None and (method != "HEAD" or "GET" not in methods)]  # they are one
     slash = "/" if served.place.path.endswith("/") and MANY not in region.template else ""
     return Row(
@@ -254,9 +245,21 @@ def _row(served: Served, region: _Region, methods: Sequence[str | None]) -> Row:
         host=served.place.host,
         is_websocket=served.is_websocket,
         handler=served.handler or "",
-        rules=tuple(dict.fromkeys(rules)) or (NO_GUARD,),
-        callers=None if admitted is None else tuple(" and ".join(word.text for word in way) for way in admitted),
+        rules=rules,
+        callers=callers,
     )
+
+
+def _effective(served: Served, region: _Region) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The names of all that is asked, and whom it admits, all of it."""
+    lists = list(region.judges)
+    for check in served.checks:
+        lists += [(check.guard.policy, rule) for rule in _handlers_rules(check, region)]
+    admitted = EVERYBODY
+    for policy, rule in lists:
+        admitted = narrowed(admitted, admitted_by(policy, rule))
+    names = tuple(dict.fromkeys(rule.name for _, rule in lists)) or (NO_GUARD,)
+    return names, None if admitted is None else tuple(" and ".join(word.text for word in way) for way in admitted)
 
 
 def _handlers_rules(check: HandlerCheck, region: _Region) -> Iterator[Rule]:

@@ -289,6 +289,9 @@ def test_a_path_that_no_request_may_have(issuer: FakeIssuer) -> None:
     (row,) = rows(app)
     assert (row.is_dead, row.rules) == (True, ("ambiguous_path",))
     check_by_asking(app, issuer, client(app))
+    alone = FastAPI(**PLAIN)
+    alone.add_api_route("/public/a;b", answer, response_model=None, dependencies=[Security(CallerGuard(guard))])
+    assert table(alone) == {"GET /public/a;b": []}
     assert table(Starlette(routes=[Route("/a;b", answer)], middleware=[behind(guard_for(issuer))])) == {"GET /a;b": [LOGIN, ANA]}
 
 
