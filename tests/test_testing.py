@@ -11,7 +11,7 @@ from callerid import Guard, Issuer, Verifier
 from callerid.keys.fetch import Fetcher, FetchError
 from callerid.keys.lifetime import lifetime_of
 from callerid.token import parse_token
-from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer, reason
+from tests.support import ANA, AUDIENCE, LOGIN, FakeIssuer, complains, reason
 
 
 @pytest.fixture(params=["RS256", "ES256"])
@@ -127,3 +127,8 @@ def test_iaps_tokens_come_in_its_header_with_its_claims() -> None:
         assert caller is not None
         assert (caller.member, caller.subject.partition(":")[0]) == (ANA, "accounts.google.com")
         assert "email_verified" not in caller.claims
+
+
+def test_a_kind_of_member_that_nobody_is(issuer: FakeIssuer) -> None:
+    with complains("'domain:example.com' is nobody who calls"):
+        issuer.token("domain:example.com", AUDIENCE)

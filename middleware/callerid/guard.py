@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -392,7 +393,8 @@ class Guard:
             raise ConfigurationError(
                 f"{HANDLERS}: empty, so nobody could call; name some, or leave the list out for every caller that the Guard admits"
             )
-        with self._lists_lock():
+        # A process that only loads the application serves nobody, so no policy comes meanwhile.
+        with nullcontext() if may_still_fork() else self._lists_lock():
             policy = self.policy
             policy.rule(HANDLERS, words)  # first: what is no text may have no hash
             is_new = words not in self._handler_lists
