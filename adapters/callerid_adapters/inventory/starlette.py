@@ -51,7 +51,7 @@ def _is_ours(factory: Any) -> bool:
 
 def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> Iterator[Served]:
     for route in _flat(router.routes):
-        kind = getattr(route, "original_route", route)
+        kind = _original(route)
         if isinstance(kind, Route):
             yield _of_route(route, place, overrides)
         elif isinstance(kind, WebSocketRoute):
@@ -59,7 +59,7 @@ def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> I
         elif isinstance(kind, Mount):
             inner = place.below(route.path, _template(route, route.path_format.removesuffix("/{path}")))
             yield from walk(route.app, inner)
-            yield Served(inner.at("/**", (MANY,)), None, None, may_hide=_matches_as_known(kind))
+            yield Served(inner.at("/**", (MANY,)), None, None, may_hide=_matches_as_known(route))
         elif isinstance(kind, Host):
             yield from walk(route.app, replace(place, host=route.host))
         else:
@@ -69,8 +69,13 @@ def _routed(router: Router, place: Place, walk: Walk, overrides: Overrides) -> I
         yield from walk(router.default, place)
 
 
+def _original(route: Any) -> Any:
+    """The route as it was written, where an included router has made another of it."""
+    return getattr(route, "original_route", route)
+
+
 def _matches_as_known(route: Any) -> bool:
-    return type(route).matches.__module__ in ("starlette.routing", "fastapi.routing")
+    return type(_original(route)).matches.__module__ in ("starlette.routing", "fastapi.routing")
 
 
 def _flat(routes: Any) -> Iterator[Any]:
@@ -89,14 +94,13 @@ def _of_route(route: Any, place: Place, overrides: Overrides) -> Served:
         methods = (methods or _METHODS) & {
             each for each in _METHODS if hasattr(endpoint, "get" if each == "HEAD" else each.lower())
         }
-    may_hide = _matches_as_known(getattr(route, "original_route", route))
-    return Served(inner, None if methods is None else frozenset(methods), name_of(endpoint), checks, may_hide=may_hide)
+    answered = None if methods is None else frozenset(methods)
+    return Served(inner, answered, name_of(endpoint), checks, may_hide=_matches_as_known(route))
 
 
 def _of_websocket(route: Any, place: Place, overrides: Overrides) -> Served:
     inner, checks = _at(route, place, overrides)
-    may_hide = _matches_as_known(getattr(route, "original_route", route))
-    return Served(inner, None, name_of(route.endpoint), checks, is_websocket=True, may_hide=may_hide)
+    return Served(inner, None, name_of(route.endpoint), checks, is_websocket=True, may_hide=_matches_as_known(route))
 
 
 def _at(route: Any, place: Place, overrides: Overrides) -> tuple[Place, tuple[HandlerCheck, ...]]:
@@ -134,7 +138,7 @@ def _hole(name: str, convertor: Any) -> Hole:
 def _frontends(router: Any, place: Place, overrides: Overrides) -> Iterator[Served]:
     """What newer versions of FastAPI serve where no route matches (`app.frontend`)."""
     for candidate in getattr(router, "_iter_low_priority_routes", partial(iter, ()))():
-        group = getattr(candidate, "original_route", candidate)
+        group = _original(candidate)
         prefix = getattr(candidate, "frontend_prefix", "")
         for route in getattr(group, "routes", ()):
             inner = place.at(f"{prefix}{route.path}".rstrip("/") + "/**", (*template_of([prefix + route.path]), MANY))
